@@ -39,6 +39,12 @@ internal sealed class FleetMember(
     /// <summary>Its report has just come: it is not away.</summary>
     public void IsHeard() => isAway = false;
 
+    /// <summary>The revision that it is assigned of a configuration, or null.</summary>
+    public RevisionContent? AssignedRevision(string configuration) =>
+        Assignments.TryGetValue(configuration, out var assigned)
+            ? contents[new RevisionKey(Runtime.Tenant, configuration, assigned.Revision)]
+            : null;
+
     /// <summary>Assigns it a revision; null takes the configuration away.</summary>
     public void Assign(string configuration, RevisionContent? revision) => changes[configuration] = revision;
 

@@ -129,6 +129,11 @@ internal static class Dialect
         return db.IsPostgres ? new NpgsqlParameter(name, stored) : new SqliteParameter("@" + name, stored);
     }
 
+    /// <summary>Labels as the column holds them.</summary>
+    public static string LabelsToStored(this DirectorDbContext db, IReadOnlyDictionary<string, string> labels) =>
+        (string)db.Model.FindEntityType(typeof(Runtimes.Runtime))!.FindProperty(nameof(Runtimes.Runtime.Labels))!
+            .GetValueConverter()!.ConvertToProvider(labels)!;
+
     /// <summary>A value as the database's columns hold it.</summary>
     public static object? ToStored(this DirectorDbContext db, object? value) => value switch
     {

@@ -168,9 +168,9 @@ internal sealed partial class ReportRecorder(
             """
             UPDATE runtimes AS r SET heard_at = x.heard_at, report_interval = x.report_interval, report_epoch = x.report_epoch,
                 report_number = x.report_number, reported_generation = x.reported_generation, generation = x.generation,
-                epoch = x.epoch, silent = CASE WHEN x.heard_at = @now THEN false ELSE r.silent END
+                epoch = x.epoch
             FROM {rows} WHERE r.runtime_id = x.runtime_id
-            """, cancellationToken, ("now", now));
+            """, cancellationToken);
     }
 
     private async Task SaveItemsAsync(Dictionary<string, RuntimeReported> heard, CancellationToken cancellationToken)

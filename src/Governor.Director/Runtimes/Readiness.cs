@@ -6,17 +6,26 @@ using Microsoft.EntityFrameworkCore;
 namespace Governor.Director.Runtimes;
 
 /// <summary>What follows at once when runtimes can be sent to again: they were away or not ready, and now are neither.</summary>
-internal sealed class Readiness(DirectorDbContext db, Assigner assigner, TimeProvider clock)
+internal sealed class Readiness(DirectorDbContext db, Assigner assigner)
 {
-    /// <summary>Serves runtimes whose queues have just been made. Within the caller's transaction.</summary>
+    /// <summary>Makes runtimes ready whose queues have just been made, and serves them. Within the caller's transaction.</summary>
     /// <returns>The rollouts of which a target changed.</returns>
     public async Task<IReadOnlyCollection<Guid>> ServeAsync(
-        IReadOnlyCollection<string> runtimeIds, CancellationToken cancellationToken)
+        IReadOnlyCollection<string> runtimeIds, DateTimeOffset now, CancellationToken cancellationToken)
     {
         var deferred = await DeferredInOpenRolloutsAsync(runtimeIds, cancellationToken);
         var targets = deferred.Count == 0 ? [] : await LockAsync(deferred, runtimeIds, cancellationToken);
         var fleet = await assigner.LockAsync(runtimeIds, cancellationToken);
-        var changes = new TargetChanges(db, clock.GetUtcNow());
+        var provisioning = fleet.Members.Values.Where(m => m.Runtime.State == RuntimeState.Provisioning).ToList();
+        var provisioned = provisioning.ConvertAll(m => m.Runtime.RuntimeId);
+        if (provisioned.Count > 0)
+        {
+            await db.Runtimes.Where(r => provisioned.Contains(r.RuntimeId)).ExecuteUpdateAsync(
+                set => set.SetProperty(r => r.State, RuntimeState.Ready).SetProperty(r => r.StateSince, now), cancellationToken);
+            provisioning.ForEach(m => m.Runtime.State = RuntimeState.Ready);
+        }
+
+        var changes = new TargetChanges(db, now);
         await UndeferAsync(targets, fleet, changes, cancellationToken);
         var progressed = changes.Rollouts;
         await changes.SaveAsync(cancellationToken);

@@ -77,9 +77,6 @@ internal sealed class Runtime
 
     public TimeSpan HealBackOff { get; set; }
 
-    /// <summary>Whether its silence has been announced.</summary>
-    public bool Silent { get; set; }
-
     /// <summary>Whether nobody is known to listen: it never reported, or missed three of its report intervals while the
     /// Directors listened.</summary>
     /// <param name="now">The present.</param>
