@@ -43,22 +43,22 @@ internal static class ComponentYaml
     private sealed class Writer(TextWriter text)
     {
         // Without folding, a long value stays on its line and every reader gets it unchanged.
-        private readonly Emitter emitter = new(text, new EmitterSettings(
+        private readonly Emitter _emitter = new(text, new EmitterSettings(
             bestIndent: 2, bestWidth: int.MaxValue, isCanonical: false, maxSimpleKeyLength: 1024));
 
         internal void Document(Action root)
         {
-            emitter.Emit(new StreamStart());
-            emitter.Emit(new DocumentStart(version: null, tags: null, isImplicit: true));
+            _emitter.Emit(new StreamStart());
+            _emitter.Emit(new DocumentStart(version: null, tags: null, isImplicit: true));
             root();
-            emitter.Emit(new DocumentEnd(isImplicit: true));
-            emitter.Emit(new StreamEnd());
+            _emitter.Emit(new DocumentEnd(isImplicit: true));
+            _emitter.Emit(new StreamEnd());
         }
 
         /// <summary>A mapping with keys of ours; one without a value is left out.</summary>
         internal void Map(params ReadOnlySpan<(string Key, Action? Value)> entries)
         {
-            emitter.Emit(new MappingStart(AnchorName.Empty, TagName.Empty, isImplicit: true, MappingStyle.Block));
+            _emitter.Emit(new MappingStart(AnchorName.Empty, TagName.Empty, isImplicit: true, MappingStyle.Block));
             foreach (var (key, value) in entries)
             {
                 if (value is null)
@@ -67,16 +67,16 @@ internal static class ComponentYaml
                 value();
             }
 
-            emitter.Emit(new MappingEnd());
+            _emitter.Emit(new MappingEnd());
         }
 
         internal void List<T>(IReadOnlyCollection<T> items, Action<T> write)
         {
-            emitter.Emit(new SequenceStart(AnchorName.Empty, TagName.Empty, isImplicit: true,
+            _emitter.Emit(new SequenceStart(AnchorName.Empty, TagName.Empty, isImplicit: true,
                 items.Count == 0 ? SequenceStyle.Flow : SequenceStyle.Block));
             foreach (var item in items)
                 write(item);
-            emitter.Emit(new SequenceEnd());
+            _emitter.Emit(new SequenceEnd());
         }
 
         internal void Setting(ComponentSetting setting) => Map(
@@ -92,7 +92,7 @@ internal static class ComponentYaml
             {
                 case JsonValueKind.Object:
                     var members = value.EnumerateObject().ToList();
-                    emitter.Emit(new MappingStart(AnchorName.Empty, TagName.Empty, isImplicit: true,
+                    _emitter.Emit(new MappingStart(AnchorName.Empty, TagName.Empty, isImplicit: true,
                         members.Count == 0 ? MappingStyle.Flow : MappingStyle.Block));
                     foreach (var member in members)
                     {
@@ -100,7 +100,7 @@ internal static class ComponentYaml
                         Json(member.Value);
                     }
 
-                    emitter.Emit(new MappingEnd());
+                    _emitter.Emit(new MappingEnd());
                     break;
                 case JsonValueKind.Array:
                     List([.. value.EnumerateArray()], Json);
@@ -116,9 +116,9 @@ internal static class ComponentYaml
 
         /// <summary>Always quoted: "true", "1e3" and "~" stay the strings that they are.</summary>
         internal void Text(string value) =>
-            emitter.Emit(new Scalar(AnchorName.Empty, TagName.Empty, value, ScalarStyle.DoubleQuoted, isPlainImplicit: false, isQuotedImplicit: true));
+            _emitter.Emit(new Scalar(AnchorName.Empty, TagName.Empty, value, ScalarStyle.DoubleQuoted, isPlainImplicit: false, isQuotedImplicit: true));
 
         internal void Plain(string value) =>
-            emitter.Emit(new Scalar(AnchorName.Empty, TagName.Empty, value, ScalarStyle.Plain, isPlainImplicit: true, isQuotedImplicit: false));
+            _emitter.Emit(new Scalar(AnchorName.Empty, TagName.Empty, value, ScalarStyle.Plain, isPlainImplicit: true, isQuotedImplicit: false));
     }
 }

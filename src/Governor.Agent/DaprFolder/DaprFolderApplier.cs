@@ -7,7 +7,7 @@ using Polly.Retry;
 
 namespace Governor.Agent.DaprFolder;
 
-/// <summary>Applies to self-hosted Dapr: one <c>&lt;component&gt;.yaml</c> each in the resources folder, which daprd watches.</summary>
+/// <summary>Applies to self-hosted Dapr: one <c>&lt;component&gt;.yaml</c> each in the resources _folder, which daprd watches.</summary>
 /// <remarks>Never touches a file that it did not write. A configuration that is refused or fails keeps its last good
 /// content, and holds up no other.</remarks>
 internal sealed partial class DaprFolderApplier : IRuntimeApplier
@@ -15,40 +15,40 @@ internal sealed partial class DaprFolderApplier : IRuntimeApplier
     private static readonly TimeSpan RetryBudget = TimeSpan.FromSeconds(20);
     private static readonly TimeSpan LeftoverAge = TimeSpan.FromMinutes(10);
 
-    private readonly string folder;
-    private readonly IReadOnlyList<string> denied;
-    private readonly TimeProvider clock;
-    private readonly ILogger logger;
-    private readonly FolderMarkStore marks;
-    private readonly FolderReader reader;
-    private readonly ResiliencePipeline patience;
-    private long applyStarted;
+    private readonly string _folder;
+    private readonly IReadOnlyList<string> _denied;
+    private readonly TimeProvider _clock;
+    private readonly ILogger _logger;
+    private readonly FolderMarkStore _marks;
+    private readonly FolderReader _reader;
+    private readonly ResiliencePipeline _patience;
+    private long _applyStarted;
 
     internal DaprFolderApplier(string resourcesPath, IEnumerable<string> deniedComponentTypes, TimeProvider clock, ILogger logger)
     {
-        folder = Path.GetFullPath(resourcesPath);
-        denied = [.. deniedComponentTypes];
-        this.clock = clock;
-        this.logger = logger;
-        marks = new FolderMarkStore(folder, logger);
-        reader = new FolderReader(folder, logger);
-        patience = new ResiliencePipelineBuilder { TimeProvider = clock }.AddRetry(new RetryStrategyOptions
+        _folder = Path.GetFullPath(resourcesPath);
+        _denied = [.. deniedComponentTypes];
+        _clock = clock;
+        _logger = logger;
+        _marks = new FolderMarkStore(_folder, logger);
+        _reader = new FolderReader(_folder, logger);
+        _patience = new ResiliencePipelineBuilder { TimeProvider = clock }.AddRetry(new RetryStrategyOptions
         {
             MaxRetryAttempts = 2,
             BackoffType = DelayBackoffType.Exponential,
             Delay = TimeSpan.FromMilliseconds(200),
             // Many configurations on a broken disk must not add up: past the budget each gets one try.
-            ShouldHandle = tried => ValueTask.FromResult(IsIo(tried.Outcome.Exception) && clock.GetElapsedTime(applyStarted) < RetryBudget),
+            ShouldHandle = tried => ValueTask.FromResult(IsIo(tried.Outcome.Exception) && _clock.GetElapsedTime(_applyStarted) < RetryBudget),
         }).Build();
     }
 
-    public long HandledGeneration => marks.Load().Generation;
+    public long HandledGeneration => _marks.Load().Generation;
 
     public async Task ApplyAsync(long generation, DesiredState desired, CancellationToken cancellationToken)
     {
-        applyStarted = clock.GetTimestamp();
-        var mark = marks.Load();
-        var found = reader.Read(mark);
+        _applyStarted = _clock.GetTimestamp();
+        var mark = _marks.Load();
+        var found = _reader.Read(mark);
         mark.Files = new(found.Own.ToDictionary(file => file.Key, file => file.Value.Configuration), StringComparer.Ordinal);
 
         var configurations = desired.Configurations.OrderBy(configuration => configuration.Name, StringComparer.Ordinal).ToList();
@@ -72,15 +72,15 @@ internal sealed partial class DaprFolderApplier : IRuntimeApplier
         mark.Outcomes = outcomes;
         mark.Generation = generation;
         // Last, so that whoever reads the mark finds what it speaks of. Unsaved, it is kept in memory and still reported.
-        var saved = await AttemptAsync(digest: null, () => marks.Save(mark), cancellationToken);
+        var saved = await AttemptAsync(digest: null, () => _marks.Save(mark), cancellationToken);
         if (saved.Outcome != ApplyOutcome.Applied)
             LogMarkNotSaved(saved.Message);
     }
 
     public RuntimeObservation Observe()
     {
-        var mark = marks.Load();
-        var there = reader.Read(mark).Own.ToLookup(file => file.Value.Configuration, StringComparer.Ordinal);
+        var mark = _marks.Load();
+        var there = _reader.Read(mark).Own.ToLookup(file => file.Value.Configuration, StringComparer.Ordinal);
         var names = mark.Configurations.Keys.Concat(mark.Outcomes.Keys).Concat(there.Select(files => files.Key));
         return new RuntimeObservation(mark.Generation,
             [.. names.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)
@@ -88,7 +88,7 @@ internal sealed partial class DaprFolderApplier : IRuntimeApplier
                 .OfType<ReportedConfiguration>()]);
     }
 
-    public IAsyncDisposable Watch(Action changed) => new FolderWatcher(folder, changed, clock, logger);
+    public IAsyncDisposable Watch(Action changed) => new FolderWatcher(_folder, changed, _clock, _logger);
 
     private OutcomeMark? Refusal(DesiredConfiguration configuration, FolderSnapshot found)
     {
@@ -116,8 +116,8 @@ internal sealed partial class DaprFolderApplier : IRuntimeApplier
     {
         var hashes = new SortedDictionary<string, string>(StringComparer.Ordinal);
         var staged = new List<(string Component, string Temporary)>();
-        Directory.CreateDirectory(folder);
-        AtomicFile.RemoveLeftovers(folder, clock.GetUtcNow() - LeftoverAge);
+        Directory.CreateDirectory(_folder);
+        AtomicFile.RemoveLeftovers(_folder, _clock.GetUtcNow() - LeftoverAge);
         try
         {
             foreach (var component in InForce(configuration))
@@ -125,7 +125,7 @@ internal sealed partial class DaprFolderApplier : IRuntimeApplier
                 var content = ComponentYaml.Render(configuration, component);
                 hashes.Add(component.Name, FolderReader.Hash(content));
                 if (!AtomicFile.Holds(PathOf(component.Name), content))
-                    staged.Add((component.Name, AtomicFile.Stage(folder, content)));
+                    staged.Add((component.Name, AtomicFile.Stage(_folder, content)));
             }
 
             foreach (var (component, temporary) in staged)
@@ -171,12 +171,12 @@ internal sealed partial class DaprFolderApplier : IRuntimeApplier
     {
         try
         {
-            await patience.ExecuteAsync(_ => { change(); return ValueTask.CompletedTask; }, cancellationToken);
+            await _patience.ExecuteAsync(_ => { change(); return ValueTask.CompletedTask; }, cancellationToken);
             return new OutcomeMark(ApplyOutcome.Applied, digest);
         }
         catch (Exception e) when (IsIo(e))
         {
-            return new OutcomeMark(ApplyOutcome.Failed, digest, "io-error", $"{folder} cannot be written: {e.Message}");
+            return new OutcomeMark(ApplyOutcome.Failed, digest, "io-error", $"{_folder} cannot be written: {e.Message}");
         }
         catch (InvalidOperationException e)
         {
@@ -200,14 +200,14 @@ internal sealed partial class DaprFolderApplier : IRuntimeApplier
     private static string Fingerprint(Dictionary<string, string> there) => FolderReader.Hash(Encoding.UTF8.GetBytes(
         string.Join('\n', there.OrderBy(file => file.Key, StringComparer.Ordinal).Select(file => $"{file.Key} {file.Value}"))));
 
-    private bool IsDenied(string type) => denied.Any(pattern => pattern.EndsWith('*')
+    private bool IsDenied(string type) => _denied.Any(pattern => pattern.EndsWith('*')
         ? type.StartsWith(pattern[..^1], StringComparison.OrdinalIgnoreCase)
         : type.Equals(pattern, StringComparison.OrdinalIgnoreCase));
 
     private static IEnumerable<DesiredComponent> InForce(DesiredConfiguration configuration) =>
         configuration.Components.Where(component => !component.Shadowed);
 
-    private string PathOf(string component) => Path.Combine(folder, component + ".yaml");
+    private string PathOf(string component) => Path.Combine(_folder, component + ".yaml");
 
     private static bool IsIo(Exception? e) => e is IOException or UnauthorizedAccessException;
 

@@ -47,38 +47,38 @@ internal sealed partial class FolderMarkStore(string folder, ILogger logger)
         RespectRequiredConstructorParameters = true,
     };
 
-    private readonly string path = Path.Combine(folder, FileName);
-    private FolderMark? unsaved;
-    private bool unreadable;
+    private readonly string _path = Path.Combine(folder, FileName);
+    private FolderMark? _unsaved;
+    private bool _unreadable;
 
     /// <summary>The mark as it stands, whichever Agent wrote it; an empty one where there is none.</summary>
     internal FolderMark Load()
     {
         var saved = Read() ?? new FolderMark();
-        return unsaved is not null && unsaved.Generation >= saved.Generation ? unsaved : saved;
+        return _unsaved is not null && _unsaved.Generation >= saved.Generation ? _unsaved : saved;
     }
 
     /// <summary>Saves the mark, or keeps it in memory and throws.</summary>
     internal void Save(FolderMark mark)
     {
-        unsaved = mark;
-        AtomicFile.Write(path, JsonSerializer.SerializeToUtf8Bytes(mark, Json));
-        unsaved = null;
+        _unsaved = mark;
+        AtomicFile.Write(_path, JsonSerializer.SerializeToUtf8Bytes(mark, Json));
+        _unsaved = null;
     }
 
     private FolderMark? Read()
     {
         try
         {
-            var mark = File.Exists(path) ? JsonSerializer.Deserialize<FolderMark>(File.ReadAllBytes(path), Json) : null;
-            unreadable = false;
+            var mark = File.Exists(_path) ? JsonSerializer.Deserialize<FolderMark>(File.ReadAllBytes(_path), Json) : null;
+            _unreadable = false;
             return mark;
         }
         catch (Exception e) when (e is JsonException or IOException or UnauthorizedAccessException)
         {
-            if (!unreadable)
-                LogUnreadable(path, e.Message);
-            unreadable = true;
+            if (!_unreadable)
+                LogUnreadable(_path, e.Message);
+            _unreadable = true;
             return null;
         }
     }

@@ -13,31 +13,31 @@ internal sealed record OwnFile(string Configuration, string Sha256);
 /// <summary>The resources folder at one moment: which files are ours, and which names belong to another hand.</summary>
 internal sealed class FolderSnapshot
 {
-    private readonly SortedDictionary<string, OwnFile> own = new(StringComparer.Ordinal);
-    private readonly HashSet<string> foreignFiles = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, string> foreignComponents = new(StringComparer.Ordinal);
+    private readonly SortedDictionary<string, OwnFile> _own = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _foreignFiles = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, string> _foreignComponents = new(StringComparer.Ordinal);
 
     /// <summary>Our files, by component.</summary>
-    internal IReadOnlyDictionary<string, OwnFile> Own => own;
+    internal IReadOnlyDictionary<string, OwnFile> Own => _own;
 
     /// <summary>Name of the file through which another hand holds this component's name, if one does.</summary>
     internal string? ForeignHolder(string component) =>
-        foreignFiles.Contains(component + ".yaml") ? component + ".yaml" : foreignComponents.GetValueOrDefault(component);
+        _foreignFiles.Contains(component + ".yaml") ? component + ".yaml" : _foreignComponents.GetValueOrDefault(component);
 
-    internal void AddOwn(string component, OwnFile file) => own[component] = file;
+    internal void AddOwn(string component, OwnFile file) => _own[component] = file;
 
     internal void AddForeign(string name, IEnumerable<string> components)
     {
-        foreignFiles.Add(name);
+        _foreignFiles.Add(name);
         foreach (var component in components)
-            foreignComponents.TryAdd(component, name);
+            _foreignComponents.TryAdd(component, name);
     }
 }
 
 /// <summary>Reads the resources folder.</summary>
 internal sealed partial class FolderReader(string folder, ILogger logger)
 {
-    private readonly HashSet<string> warned = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _warned = new(StringComparer.Ordinal);
 
     /// <summary>Looks at the folder; one that cannot be read is as good as empty.</summary>
     internal FolderSnapshot Read(FolderMark mark)
@@ -139,7 +139,7 @@ internal sealed partial class FolderReader(string folder, ILogger logger)
 
     private void WarnOnce(string name, string reason)
     {
-        if (warned.Add(name))
+        if (_warned.Add(name))
             LogUnreadable(name, folder, reason);
     }
 

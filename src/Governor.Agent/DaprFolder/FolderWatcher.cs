@@ -1,8 +1,9 @@
+using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
 
 namespace Governor.Agent.DaprFolder;
 
-/// <summary>Tells within seconds that files of a folder changed, and not more often than every few seconds.</summary>
+/// <summary>Tells within seconds that files of a _folder _changed, and not more often than every few seconds.</summary>
 /// <remarks>Events of the file system wake it early; looking at names, sizes and times every few seconds makes up for
 /// folders that do not exist yet, network drives and exhausted watches.</remarks>
 internal sealed partial class FolderWatcher : IAsyncDisposable
@@ -11,34 +12,33 @@ internal sealed partial class FolderWatcher : IAsyncDisposable
     private static readonly TimeSpan PollEvery = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan SpeakEvery = TimeSpan.FromSeconds(3);
 
-    private readonly string folder;
-    private readonly Action changed;
-    private readonly TimeProvider clock;
-    private readonly ILogger logger;
-    private readonly SemaphoreSlim hint = new(0);
-    private readonly CancellationTokenSource stop = new();
-    private readonly Task watching;
-    private FileSystemWatcher? events;
-    private bool polling;
+    private readonly string _folder;
+    private readonly Action _changed;
+    private readonly TimeProvider _clock;
+    private readonly ILogger _logger;
+    private readonly Channel<bool> _hint = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+    private readonly CancellationTokenSource _stop = new();
+    private readonly Task _watching;
+    private FileSystemWatcher? _events;
+    private bool _polling;
 
     internal FolderWatcher(string folder, Action changed, TimeProvider clock, ILogger logger)
     {
-        this.folder = folder;
-        this.changed = changed;
-        this.clock = clock;
-        this.logger = logger;
+        _folder = folder;
+        _changed = changed;
+        _clock = clock;
+        _logger = logger;
         var seen = Look();
         Listen();
-        watching = Task.Run(() => WatchAsync(seen));
+        _watching = Task.Run(() => WatchAsync(seen));
     }
 
     public async ValueTask DisposeAsync()
     {
-        await stop.CancelAsync();
-        await watching;
-        events?.Dispose();
-        stop.Dispose();
-        hint.Dispose();
+        await _stop.CancelAsync();
+        await _watching;
+        _events?.Dispose();
+        _stop.Dispose();
     }
 
     private async Task WatchAsync(string seen)
@@ -50,14 +50,14 @@ internal sealed partial class FolderWatcher : IAsyncDisposable
                 await HintAsync();
                 if (Look() == seen)
                     continue;
-                await Task.Delay(Settle, clock, stop.Token); // an editor saves in several steps
+                await Task.Delay(Settle, _clock, _stop.Token); // an editor saves in several steps
                 seen = Look();
-                changed();
+                _changed();
                 // A file that flaps is told of at this rate; what changes meanwhile is seen by the next look.
-                await Task.Delay(SpeakEvery, clock, stop.Token);
+                await Task.Delay(SpeakEvery, _clock, _stop.Token);
             }
         }
-        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        catch (OperationCanceledException) when (_stop.IsCancellationRequested)
         {
             // disposed
         }
@@ -66,17 +66,13 @@ internal sealed partial class FolderWatcher : IAsyncDisposable
     private async Task HintAsync()
     {
         Listen();
-        using var poll = clock.CreateCancellationTokenSource(PollEvery);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(poll.Token, stop.Token);
+        using var poll = new CancellationTokenSource(PollEvery, _clock);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(poll.Token, _stop.Token);
         try
         {
-            await hint.WaitAsync(either.Token);
-            while (hint.Wait(0, CancellationToken.None))
-            {
-                // one look answers all hints so far
-            }
+            await _hint.Reader.ReadAsync(either.Token);
         }
-        catch (OperationCanceledException) when (!stop.IsCancellationRequested)
+        catch (OperationCanceledException) when (!_stop.IsCancellationRequested)
         {
             // time to look anyway
         }
@@ -84,23 +80,23 @@ internal sealed partial class FolderWatcher : IAsyncDisposable
 
     private void Listen()
     {
-        if (events is not null || !Directory.Exists(folder))
+        if (_events is not null || !Directory.Exists(_folder))
             return;
         try
         {
-            var watcher = new FileSystemWatcher(folder);
-            watcher.Changed += (_, _) => hint.Release();
-            watcher.Created += (_, _) => hint.Release();
-            watcher.Deleted += (_, _) => hint.Release();
-            watcher.Renamed += (_, _) => hint.Release();
+            var watcher = new FileSystemWatcher(_folder);
+            watcher.Changed += (_, _) => _hint.Writer.TryWrite(true);
+            watcher.Created += (_, _) => _hint.Writer.TryWrite(true);
+            watcher.Deleted += (_, _) => _hint.Writer.TryWrite(true);
+            watcher.Renamed += (_, _) => _hint.Writer.TryWrite(true);
             watcher.EnableRaisingEvents = true;
-            events = watcher;
+            _events = watcher;
         }
         catch (Exception e) when (e is IOException or ArgumentException)
         {
-            if (!polling)
-                LogPolling(folder, PollEvery, e.Message);
-            polling = true;
+            if (!_polling)
+                LogPolling(_folder, PollEvery, e.Message);
+            _polling = true;
         }
     }
 
@@ -108,7 +104,7 @@ internal sealed partial class FolderWatcher : IAsyncDisposable
     {
         try
         {
-            var files = new DirectoryInfo(folder);
+            var files = new DirectoryInfo(_folder);
             return !files.Exists ? "" : string.Join('\n', files.EnumerateFiles()
                 .Where(file => !AtomicFile.IsTemporary(file.Name))
                 .Select(file => $"{file.Name} {file.Length} {file.LastWriteTimeUtc.Ticks}")
