@@ -263,6 +263,7 @@ unix_socket_directories = ''
 max_connections = 300
 shared_preload_libraries = 'pg_stat_statements'
 pg_stat_statements.max = 10000
+pg_stat_statements.track = 'all'
 timezone = 'UTC'
 CONF
 }
@@ -270,7 +271,6 @@ CONF
 start_postgres() {
   local home
   home=$(postgres_home)
-  # Beside the data of another user, root too may look only with that user's eyes (a network file system).
   if [[ ! -d $home ]] || ! as_owner "$home" test -s "$home/data/PG_VERSION"; then create_postgres; home=$(postgres_home); fi
   port postgres 21432 "${GOVERNOR_SERVERS_POSTGRES_PORT:-}"
   as_owner "$home" "$(postgres_bin)/pg_ctl" -D "$home/data" -w -t 60 -l "$home/log" -o "-p $(port_of postgres)" start \
