@@ -256,16 +256,6 @@ create_postgres() {
   as_owner "$home" "$(postgres_bin)/initdb" -D "$home/data" --username=governor --pwfile="$home/password" \
     --auth=scram-sha-256 --encoding=UTF8 --locale=C.UTF-8 >"$dir/initdb.log" 2>&1 9>&- ||
     { tail -n 20 -- "$dir/initdb.log" >&2; rm -rf -- "$home/data"; die "could not create a database in $home"; }
-  # Many test hosts at once, each with its pools; statements are counted by tests.
-  as_owner "$home" tee -a -- "$home/data/postgresql.conf" >/dev/null <<'CONF'
-listen_addresses = '127.0.0.1'
-unix_socket_directories = ''
-max_connections = 300
-shared_preload_libraries = 'pg_stat_statements'
-pg_stat_statements.max = 10000
-pg_stat_statements.track = 'all'
-timezone = 'UTC'
-CONF
 }
 
 start_postgres() {
@@ -273,7 +263,18 @@ start_postgres() {
   home=$(postgres_home)
   if [[ ! -d $home ]] || ! as_owner "$home" test -s "$home/data/PG_VERSION"; then create_postgres; home=$(postgres_home); fi
   port postgres 21432 "${GOVERNOR_SERVERS_POSTGRES_PORT:-}"
-  as_owner "$home" "$(postgres_bin)/pg_ctl" -D "$home/data" -w -t 60 -l "$home/log" -o "-p $(port_of postgres)" start \
+  # Many test hosts at once, each with its pools; and tests count statements, those inside functions too.
+  as_owner "$home" tee -- "$home/data/postgresql.conf" >/dev/null <<CONF
+listen_addresses = '127.0.0.1'
+port = $(port_of postgres)
+unix_socket_directories = ''
+max_connections = 300
+shared_preload_libraries = 'pg_stat_statements'
+pg_stat_statements.max = 10000
+pg_stat_statements.track = 'all'
+timezone = 'UTC'
+CONF
+  as_owner "$home" "$(postgres_bin)/pg_ctl" -D "$home/data" -w -t 60 -l "$home/log" start \
     >"$dir/postgres.log" 2>&1 </dev/null 9>&- ||
     { tail -n 20 -- "$home/log" >&2 || true; die "PostgreSQL did not start; see $home/log"; }
 }
