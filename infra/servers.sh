@@ -69,8 +69,14 @@ port() {
 
 port_of() { cat -- "$dir/$1.port"; }
 
-# When a process started, in clock ticks after the boot: with it, a pid that was given to another process is told apart.
-started_at() { local stat; { stat=$(<"/proc/$1/stat"); } 2>/dev/null && set -- ${stat##*) } && printf '%s' "${20}"; }
+# When a running process started, in clock ticks after the boot: by it, a pid that was given to another process is told
+# apart. In /proc/PID/stat that is field 22; field 3, the first after the name in brackets, is Z for one that has ended.
+started_at() {
+  local stat
+  { stat=$(<"/proc/$1/stat"); } 2>/dev/null || return 1
+  read -ra stat <<<"${stat##*) }"
+  [[ ${stat[0]} != Z ]] && printf '%s' "${stat[19]}"
+}
 
 remember() { printf '%s %s\n' "$2" "$(started_at "$2")" >"$dir/$1.pid"; }
 
@@ -241,7 +247,9 @@ postgres_home() {
 create_postgres() {
   local home="$dir/postgres"
   if ((EUID == 0)); then
-    if runuser -u postgres -- test -x "$dir"; then
+    if [[ -s $dir/postgres.home ]]; then
+      home=$(<"$dir/postgres.home")
+    elif runuser -u postgres -- test -x "$dir"; then
       mkdir -p -- "$home"
     else # below a folder, such as root's home, that the user postgres may not enter
       home=$(mktemp -d /var/tmp/governor-postgres.XXXXXX)
