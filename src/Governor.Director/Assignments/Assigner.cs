@@ -1,8 +1,6 @@
 using Governor.Contracts;
 using Governor.Director.Operations;
 using Governor.Director.Persistence;
-using Governor.Director.Rollouts;
-using Governor.Director.Runtimes;
 using MassTransit;
 using Microsoft.EntityFrameworkCore;
 

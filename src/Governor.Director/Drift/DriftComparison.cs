@@ -1,4 +1,3 @@
-using Governor.Director.Assignments;
 using Governor.Director.Operations;
 using Governor.Director.Persistence;
 using Governor.Director.Rollouts;
@@ -44,7 +43,7 @@ internal sealed class DriftComparisonResult
     ];
 
     /// <summary>Runtimes for which back-off goes on.</summary>
-    public IReadOnlySet<string> Troubled =>
+    public HashSet<string> Troubled =>
     [
         .. Pairs.Select(p => p.Finding.RuntimeId), .. PassedOver.Select(p => p.RuntimeId),
         .. Fleet.Where(f => f.IsBehind || f.IsAway).Select(f => f.Runtime.RuntimeId),

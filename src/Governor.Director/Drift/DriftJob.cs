@@ -8,7 +8,7 @@ internal sealed partial class DriftJob(DriftScan scan, ILogger<DriftJob> logger)
 {
     public static readonly JobKey Key = new("drift");
 
-    public async ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken)
+    public async ValueTask Execute(IJobExecutionContext context, CancellationToken cancellationToken = default)
     {
         try
         {

@@ -1,6 +1,5 @@
 using Governor.Contracts;
 using Governor.Director.Assignments;
-using Governor.Director.Operations;
 using Governor.Director.Persistence;
 using Governor.Director.Rollouts;
 using Governor.Director.Runtimes;

@@ -1,8 +1,6 @@
 using System.Text.Json;
 using Governor.Director.Persistence;
-using Governor.Director.Runtimes;
 using Microsoft.AspNetCore.Diagnostics.HealthChecks;
-using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 
 namespace Governor.Director.Operations;

@@ -1,6 +1,5 @@
 using Governor.Contracts;
 using Governor.Director.Assignments;
-using Governor.Director.Operations;
 using Governor.Director.Persistence;
 using Governor.Director.Rollouts;
 using Governor.Director.Runtimes;
@@ -77,10 +76,10 @@ internal sealed partial class ReportRecorder(
     private async Task<Dictionary<Guid, string>> FindConcernedAsync(
         Dictionary<string, RuntimeReported> reports, CancellationToken cancellationToken)
     {
-        var candidates = await db.Targets.AsNoTracking()
+        var candidates = await db.Targets
             .FromSqlRaw(
                 $"SELECT * FROM rollout_targets WHERE {db.In("runtime_id", "ids")} AND {RolloutMapping.StillSpokenOf}",
-                db.List("ids", reports.Keys))
+                db.List("ids", reports.Keys)).AsNoTracking()
             .Join(db.Rollouts, t => t.RolloutId, r => r.CorrelationId,
                 (t, r) => new { Target = t, r.Configuration, IsOpen = r.EndedAt == null })
             .ToListAsync(cancellationToken);
@@ -92,7 +91,7 @@ internal sealed partial class ReportRecorder(
     }
 
     private async Task<List<RolloutTarget>> LockAsync(
-        IReadOnlyCollection<Guid> rolloutIds, IReadOnlyCollection<string> runtimeIds, CancellationToken cancellationToken)
+        Dictionary<Guid, string>.KeyCollection rolloutIds, Dictionary<string, RuntimeReported>.KeyCollection runtimeIds, CancellationToken cancellationToken)
     {
         if (rolloutIds.Count == 0)
             return [];

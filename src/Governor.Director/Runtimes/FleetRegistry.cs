@@ -1,7 +1,6 @@
 using Governor.Contracts;
 using Governor.Director.Assignments;
 using Governor.Director.Persistence;
-using Governor.Director.Rollouts;
 using MassTransit;
 using Microsoft.EntityFrameworkCore;
 

@@ -67,10 +67,10 @@ internal sealed class Readiness(DirectorDbContext db, Assigner assigner)
 
     private async Task<List<Guid>> DeferredInOpenRolloutsAsync(
         IReadOnlyCollection<string> runtimeIds, CancellationToken cancellationToken) =>
-        await db.Targets.AsNoTracking()
+        await db.Targets
             .FromSqlRaw(
                 $"SELECT * FROM rollout_targets WHERE {db.In("runtime_id", "ids")} AND {RolloutMapping.StillSpokenOf}",
-                db.List("ids", runtimeIds))
+                db.List("ids", runtimeIds)).AsNoTracking()
             .Where(t => t.State == TargetState.Deferred)
             .Join(db.Rollouts.Where(r => r.EndedAt == null), t => t.RolloutId, r => r.CorrelationId, (t, _) => t.RolloutId)
             .Distinct().ToListAsync(cancellationToken);

@@ -1,8 +1,6 @@
 using System.Text.Json;
-using System.Text.Json.Serialization;
 using Governor.Contracts;
 using Governor.Director.Assignments;
-using Governor.Director.Configurations;
 using Governor.Director.Operations;
 using Governor.Director.Persistence;
 using Microsoft.AspNetCore.Http.HttpResults;
