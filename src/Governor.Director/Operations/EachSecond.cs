@@ -11,9 +11,6 @@ internal sealed partial class EachSecond(
 {
     private static readonly TimeSpan Second = TimeSpan.FromSeconds(1);
 
-    /// <summary>A gap between two beats that is longer than this means that nobody listened.</summary>
-    private static readonly TimeSpan Gap = TimeSpan.FromSeconds(3);
-
     private const int MostClaimed = 200;
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -37,23 +34,8 @@ internal sealed partial class EachSecond(
         await using var scope = scopes.CreateAsyncScope();
         var db = scope.ServiceProvider.GetRequiredService<DirectorDbContext>();
         if (bus.CheckHealth().Status == BusHealthStatus.Healthy)
-            await BeatAsync(db, cancellationToken);
+            await db.BeatAsync(clock.GetUtcNow(), cancellationToken);
         await ClaimDueAsync(db, scope.ServiceProvider.GetRequiredService<IPublishEndpoint>(), cancellationToken);
-    }
-
-    private async Task BeatAsync(DirectorDbContext db, CancellationToken cancellationToken)
-    {
-        var now = clock.GetUtcNow();
-        await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
-        await db.Database.ExecuteSqlRawAsync(
-            """
-            INSERT INTO heartbeat (id, listening_since, beat_at) VALUES (@id, @now, @now)
-            ON CONFLICT (id) DO UPDATE SET
-                listening_since = CASE WHEN heartbeat.beat_at < @gap THEN excluded.beat_at ELSE heartbeat.listening_since END,
-                beat_at = excluded.beat_at
-            """,
-            [db.Parameter("id", Heartbeat.TheOne), db.Parameter("now", now), db.Parameter("gap", now - Gap)], cancellationToken);
-        await transaction.CommitAsync(cancellationToken);
     }
 
     /// <summary>Claims what is due in one statement; replicas pass over each other's claims.</summary>

@@ -11,6 +11,9 @@ internal sealed class DatabaseOptions
     public bool MigrateOnStart { get; set; } = true;
 }
 
+/// <summary>The state file was made by another version; the message says the way out.</summary>
+internal sealed class SchemaVersionException(string message) : Exception(message);
+
 /// <summary>Brings the schema up to date, and knows whether it is.</summary>
 internal sealed partial class DatabaseSetup(IOptions<DatabaseOptions> options, ILogger<DatabaseSetup> logger)
 {
@@ -86,7 +89,7 @@ internal sealed partial class DatabaseSetup(IOptions<DatabaseOptions> options, I
                 .ToListAsync(cancellationToken))[0];
             if (version != SqliteVersion)
             {
-                throw new InvalidOperationException(
+                throw new SchemaVersionException(
                     $"The state file is of version {version}, this program needs {SqliteVersion}. Start it with --reset to begin anew, or run the program that made the file.");
             }
         }
