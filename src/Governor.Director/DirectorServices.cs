@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Governor.Director.Assignments;
 using Governor.Director.Configurations;
 using Governor.Director.Drift;
@@ -90,6 +91,7 @@ internal static class DirectorServices
         services.AddScoped<DriftComparison>();
         services.AddScoped<FindingRecorder>();
         services.AddHostedService<EachSecond>();
+        services.ConfigureHttpJsonOptions(o => o.SerializerOptions.DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull);
         services.AddProblemDetails();
         services.AddExceptionHandler<UnexpectedErrors>();
         services.AddHealthChecks().AddCheck<SchemaHealthCheck>("schema", tags: [Health.Ready]);

@@ -52,7 +52,9 @@ internal static class LocalApplication
         var builder = WebApplication.CreateBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
         builder.Configuration.Sources.Insert(0, Defaults());
         builder.Logging.AddFilter("Microsoft", LogLevel.Warning).AddFilter("MassTransit", LogLevel.Warning)
-            .AddFilter("Quartz", LogLevel.Warning);
+            .AddFilter("Quartz", LogLevel.Warning)
+            // Until the fleet is ready it is unhealthy, and looked at often: the welcome says when it is.
+            .AddFilter("Microsoft.Extensions.Diagnostics.HealthChecks", LogLevel.None);
         builder.ListenOnLoopbackByDefault();
         builder.AddDirectorOnSqlite(folder.Database);
         builder.Configuration[GovernorBus.TransportKey] = "InMemory";
