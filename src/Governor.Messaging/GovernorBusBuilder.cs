@@ -71,6 +71,7 @@ public sealed class GovernorBusBuilder
 
     private void ConfigureEndpoints(IBusRegistrationContext context, IBusFactoryConfigurator bus)
     {
+        MessageJson.Apply(bus);
         foreach (var configure in _endpoints)
             configure(context, bus);
     }
