@@ -63,6 +63,26 @@ public sealed class RabbitMqServer : IAsyncLifetime
         return response.StatusCode == HttpStatusCode.NotFound ? null : await response.Content.ReadFromJsonAsync<JsonElement>();
     }
 
+    /// <summary>Closes the connections whose client-provided name will do.</summary>
+    public async Task CloseConnectionsAsync(Func<string, bool> chosen)
+    {
+        var closed = 0;
+        // The management API learns of a connection only seconds after it was opened.
+        await Poll.UntilAsync(async () =>
+        {
+            foreach (var connection in await _management.GetFromJsonAsync<List<JsonElement>>($"api/vhosts/{VirtualHost}/connections") ?? [])
+            {
+                if (connection.TryGetProperty("user_provided_name", out var name) && chosen(name.GetString()!))
+                {
+                    await _management.DeleteAsync($"api/connections/{Uri.EscapeDataString(connection.GetProperty("name").GetString()!)}");
+                    closed++;
+                }
+            }
+
+            return closed > 0;
+        }, () => "the broker lists no such connection");
+    }
+
     private async Task PutAsync<T>(string path, T body)
     {
         using var response = await _management.PutAsJsonAsync($"api/{path}", body);
