@@ -47,6 +47,7 @@ public sealed class GovernorBusBuilder
 
     internal void Configure(IBusRegistrationConfigurator mass)
     {
+        mass.DisableUsageTelemetry(); // MassTransit would tell its makers how it is used
         foreach (var register in _registrations)
             register(mass);
 

@@ -79,6 +79,14 @@ public sealed class BusOptionsTests
         await host.StopAsync(TestContext.Current.CancellationToken);
     }
 
+    [Fact]
+    public async Task Given_any_bus_When_it_runs_Then_it_tells_nobody_how_it_is_used()
+    {
+        await using var host = await BusHost.StartInMemoryAsync(_ => { });
+
+        Assert.False(host.Services.GetRequiredService<IOptions<UsageTelemetryOptions>>().Value.Enabled);
+    }
+
     [Theory]
     [InlineData("runtime-1", true)]
     [InlineData("0", true)]

@@ -119,7 +119,7 @@ public sealed class RuntimeProvisionerTests(RabbitMqServer server) : IClassFixtu
                 await Provisioner(director).ProvisionAsync(["after"], Token);
                 return true;
             }
-            catch (RabbitMQ.Client.Exceptions.AlreadyClosedException)
+            catch (RabbitMQ.Client.Exceptions.OperationInterruptedException)
             {
                 return false; // the close is on its way
             }
