@@ -85,6 +85,7 @@ public static class ReceiveEndpoints
     {
         var filter = new DeadLetterFilter(queue, services.GetRequiredService<TimeProvider>());
         endpoint.PublishFaults = false;
+        endpoint.UseFilter(filter);
         endpoint.ConfigureError(pipe => pipe.UseFilter(filter));
         endpoint.ConfigureDeadLetter(pipe => pipe.UseFilter(filter));
     }

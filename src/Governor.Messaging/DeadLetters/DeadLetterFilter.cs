@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Runtime.ExceptionServices;
 using System.Runtime.Serialization;
 using System.Security.Cryptography;
 using System.Text;
@@ -7,17 +9,26 @@ using MassTransit;
 namespace Governor.Messaging;
 
 /// <summary>Publishes what an endpoint gave up on as <see cref="DeadLettered"/>, before the message is acknowledged. Stands
-/// in the error pipe (faults) and in the dead-letter pipe (nobody consumed it); an unreadable message passes both.</summary>
-internal sealed class DeadLetterFilter(string queue, TimeProvider clock) : IFilter<ExceptionReceiveContext>, IFilter<ReceiveContext>
+/// in the error pipe (faults) and in the dead-letter pipe (nobody consumed it); an unreadable message passes both. In the
+/// consume pipe it only notes what was read.</summary>
+internal sealed class DeadLetterFilter(string queue, TimeProvider clock)
+    : IFilter<ConsumeContext>, IFilter<ExceptionReceiveContext>, IFilter<ReceiveContext>
 {
     // A publish that the broker refuses is tried again for ever; given up, the message goes back to its queue instead.
     private static readonly TimeSpan PublishTimeout = TimeSpan.FromSeconds(30);
 
+    public Task Send(ConsumeContext context, IPipe<ConsumeContext> next)
+    {
+        if (context.HasMessageType(typeof(DeadLettered)))
+            context.ReceiveContext.GetOrAddPayload(() => new ReadAsDeadLetter());
+        return next.Send(context);
+    }
+
     public async Task Send(ExceptionReceiveContext context, IPipe<ExceptionReceiveContext> next)
     {
         // A dead letter that cannot be stored must not breed another one about itself: back to the queue with it.
-        if (WasReadAsDeadLetter(context))
-            throw context.Exception;
+        if (context.TryGetPayload<ReadAsDeadLetter>(out _))
+            ExceptionDispatchInfo.Throw(context.Exception);
 
         await HandOverAsync(context, context.Exception);
         await next.Send(context);
@@ -48,7 +59,7 @@ internal sealed class DeadLetterFilter(string queue, TimeProvider clock) : IFilt
     {
         // A consumer sees its own exception; MassTransit wraps what it could not read.
         var cause = fault is { InnerException: { } inner } and SerializationException ? inner : fault;
-        var messageId = MessageIdOf(context);
+        var messageId = context.GetMessageId()?.ToString();
         var keepsSecrets = Topology.SecretQueues.Contains(queue);
         var reason = cause switch
         {
@@ -68,15 +79,6 @@ internal sealed class DeadLetterFilter(string queue, TimeProvider clock) : IFilt
             clock.GetUtcNow());
     }
 
-    private static bool WasReadAsDeadLetter(ReceiveContext context) =>
-        context.TryGetPayload<ConsumeContext>(out var message)
-        && message.SupportedMessageTypes.Contains(MessageUrn.ForTypeString<DeadLettered>(), StringComparer.Ordinal);
-
-    private static string? MessageIdOf(ReceiveContext context) => (context.GetMessageId() ?? TransportIdOf(context))?.ToString();
-
-    private static Guid? TransportIdOf(ReceiveContext context) =>
-        context.TryGetPayload<ConsumeContext>(out var message) ? message.MessageId : null;
-
     // The same message given up twice (the acknowledgement was lost) is one dead letter.
     private string DeadLetterIdOf(string? messageId) => messageId is null
         ? Guid.NewGuid().ToString()
@@ -86,8 +88,10 @@ internal sealed class DeadLetterFilter(string queue, TimeProvider clock) : IFilt
     {
         null => "",
         byte[] bytes => Encoding.UTF8.GetString(bytes),
-        _ => Convert.ToString(value, System.Globalization.CultureInfo.InvariantCulture) ?? "",
+        _ => Convert.ToString(value, CultureInfo.InvariantCulture) ?? "",
     };
 
     private sealed class HandedOver;
+
+    private sealed class ReadAsDeadLetter;
 }
