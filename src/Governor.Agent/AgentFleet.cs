@@ -10,6 +10,13 @@ internal sealed class AgentFleet(IReadOnlyList<RuntimeAgent> agents, IServicePro
 {
     internal IReadOnlyList<RuntimeAgent> Agents => agents;
 
+    /// <summary>Tells every Agent that its endpoint is connected.</summary>
+    internal void Connected()
+    {
+        foreach (var agent in agents)
+            agent.Connected();
+    }
+
     public Task StartingAsync(CancellationToken cancellationToken)
     {
         // Asked for here, because the bus is made with the Agents in hand.

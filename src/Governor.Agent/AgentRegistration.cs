@@ -28,8 +28,10 @@ public static class AgentRegistration
         bus.Endpoints((context, configurator) =>
         {
             foreach (var agent in context.GetRequiredService<AgentFleet>().Agents)
-                configurator.RuntimeEndpoint(context, agent.RuntimeId, endpoint => Connect(agent, endpoint));
+                configurator.RuntimeEndpoint(context, agent.RuntimeId, endpoint => Connect(agent, endpoint, bus.IsInMemory));
         });
+        if (bus.IsInMemory)
+            bus.Services.AddBusObserver(services => new StartObserver(services.GetRequiredService<AgentFleet>()));
     }
 
     private static RuntimeAgent Make(AgentOptions options, IServiceProvider services)
@@ -46,12 +48,13 @@ public static class AgentRegistration
             loggers.CreateLogger<RuntimeAgent>());
     }
 
-    private static void Connect(RuntimeAgent agent, IReceiveEndpointConfigurator endpoint)
+    private static void Connect(RuntimeAgent agent, IReceiveEndpointConfigurator endpoint, bool inMemory)
     {
         // All that the queue may hold is in the loop's hands at once, so that only the newest is applied.
         endpoint.PrefetchCount = RuntimeQueue.MaxLength;
         endpoint.ConcurrentMessageLimit = RuntimeQueue.MaxLength;
-        endpoint.ConnectReceiveEndpointObserver(new ConnectionObserver(agent));
+        if (!inMemory)
+            endpoint.ConnectReceiveEndpointObserver(new ConnectionObserver(agent));
         endpoint.Instance(new RuntimeMessagesConsumer(agent));
     }
 
@@ -78,5 +81,34 @@ public static class AgentRegistration
         public Task Completed(ReceiveEndpointCompleted completed) => Task.CompletedTask;
 
         public Task Faulted(ReceiveEndpointFaulted faulted) => Task.CompletedTask;
+    }
+
+    /// <summary>In memory an exchange forgets what is published before its queues are bound, and no connection is ever
+    /// lost: the Agents speak once, when every endpoint of the process is ready.</summary>
+    private sealed class StartObserver(AgentFleet fleet) : IBusObserver
+    {
+        public Task PostStart(IBus bus, Task<BusReady> busReady)
+        {
+            _ = busReady.ContinueWith(_ => fleet.Connected(), CancellationToken.None, TaskContinuationOptions.OnlyOnRanToCompletion, TaskScheduler.Default);
+            return Task.CompletedTask;
+        }
+
+        public void PostCreate(IBus bus)
+        {
+        }
+
+        public void CreateFaulted(Exception exception)
+        {
+        }
+
+        public Task PreStart(IBus bus) => Task.CompletedTask;
+
+        public Task StartFaulted(IBus bus, Exception exception) => Task.CompletedTask;
+
+        public Task PreStop(IBus bus) => Task.CompletedTask;
+
+        public Task PostStop(IBus bus) => Task.CompletedTask;
+
+        public Task StopFaulted(IBus bus, Exception exception) => Task.CompletedTask;
     }
 }

@@ -47,6 +47,7 @@ public sealed class GovernorBusBuilder
 
     internal void Configure(IBusRegistrationConfigurator mass)
     {
+        mass.DisableUsageTelemetry(); // MassTransit would tell its makers how it is used
         foreach (var register in _registrations)
             register(mass);
 
@@ -71,6 +72,7 @@ public sealed class GovernorBusBuilder
 
     private void ConfigureEndpoints(IBusRegistrationContext context, IBusFactoryConfigurator bus)
     {
+        MessageJson.Apply(bus);
         foreach (var configure in _endpoints)
             configure(context, bus);
     }

@@ -15,9 +15,11 @@ internal sealed class RabbitMqOptions
     /// <summary>Kind of queues as given by <c>RabbitMq:QueueType</c>: <c>classic</c> (default) or <c>quorum</c>.</summary>
     public string? QueueTypeName { get; set; }
 
-    public QueueType QueueType { get; private set; }
+    /// <summary>Kind of queues; once validated.</summary>
+    public QueueType QueueType => QueueTypeOf(QueueTypeName) ?? default;
 
-    public RabbitMqAddress Address { get; private set; } = null!;
+    /// <summary>The broker's address; once validated.</summary>
+    public RabbitMqAddress Address => RabbitMqAddress.Parse(ConnectionString!, out _)!;
 
     public static void Add(IServiceCollection services, IConfiguration configuration, bool required)
     {
@@ -31,6 +33,14 @@ internal sealed class RabbitMqOptions
             options.ValidateOnStart();
     }
 
+    private static QueueType? QueueTypeOf(string? name) => name switch
+    {
+        null or "" => QueueType.Classic,
+        _ when name.Equals("classic", StringComparison.OrdinalIgnoreCase) => QueueType.Classic,
+        _ when name.Equals("quorum", StringComparison.OrdinalIgnoreCase) => QueueType.Quorum,
+        _ => null,
+    };
+
     private sealed class Validator : IValidateOptions<RabbitMqOptions>
     {
         public ValidateOptionsResult Validate(string? name, RabbitMqOptions options)
@@ -38,23 +48,14 @@ internal sealed class RabbitMqOptions
             if (string.IsNullOrWhiteSpace(options.ConnectionString))
                 return ValidateOptionsResult.Fail($"ConnectionStrings__RabbitMq is missing; set it to the broker's address, {Example}.");
 
-            if (RabbitMqAddress.Parse(options.ConnectionString, out var mistake) is not { } address)
+            if (RabbitMqAddress.Parse(options.ConnectionString, out var mistake) is null)
                 return ValidateOptionsResult.Fail($"ConnectionStrings__RabbitMq is malformed: {mistake}; write it as amqp[s]://user:password@host:port/vhost, {Example}.");
 
-            if (QueueTypeOf(options.QueueTypeName) is not { } queueType)
+            if (QueueTypeOf(options.QueueTypeName) is null)
                 return ValidateOptionsResult.Fail($"RabbitMq__QueueType is '{options.QueueTypeName}'; set it to classic (the default) or quorum.");
 
-            (options.Address, options.QueueType) = (address, queueType);
             return ValidateOptionsResult.Success;
         }
-
-        private static QueueType? QueueTypeOf(string? name) => name switch
-        {
-            null or "" => QueueType.Classic,
-            _ when name.Equals("classic", StringComparison.OrdinalIgnoreCase) => QueueType.Classic,
-            _ when name.Equals("quorum", StringComparison.OrdinalIgnoreCase) => QueueType.Quorum,
-            _ => null,
-        };
     }
 }
 

@@ -115,6 +115,34 @@ public sealed class InMemoryBusTests
     }
 
     [Fact]
+    public async Task Given_a_batch_consumer_that_throws_When_messages_come_Then_each_becomes_one_dead_letter()
+    {
+        var (whole, attempts) = (false, 0);
+        await using var host = await StartDirectorAsync(endpoint =>
+        {
+            endpoint.ConcurrentMessageLimit = null;
+            endpoint.Batch<RuntimeReported>(batch =>
+            {
+                (batch.MessageLimit, batch.TimeLimit) = (3, TimeSpan.FromMilliseconds(100));
+                batch.Consumer(() => new BatchConsumer(reports =>
+                {
+                    Interlocked.Increment(ref attempts);
+                    whole |= reports.Length == 3;
+                    throw new TimeoutException("database is away");
+                }));
+            });
+        });
+
+        await Task.WhenAll(Enumerable.Range(1, 3).Select(number => host.Bus.Publish(Samples.Report("a", number))));
+
+        for (var number = 1; number <= 3; number++)
+            await _deadLetters.UntilAsync(m => BodyOf(m).Contains($"\"number\":{number},", StringComparison.Ordinal));
+        Assert.Equal(3, _deadLetters.Messages.Count);
+        Assert.True(whole);
+        Assert.True(attempts >= 6, $"{attempts} attempts");
+    }
+
+    [Fact]
     public async Task Given_a_message_of_the_wrong_shape_When_it_comes_Then_it_becomes_one_dead_letter_with_the_reason()
     {
         await using var host = await StartDirectorAsync(new Inbox<RuntimeReported>().On);
@@ -171,4 +199,13 @@ public sealed class InMemoryBusTests
     });
 
     private static string BodyOf(DeadLettered deadLetter) => Encoding.UTF8.GetString(Convert.FromBase64String(deadLetter.Body!));
+
+    private sealed class BatchConsumer(Action<Batch<RuntimeReported>> handle) : IConsumer<Batch<RuntimeReported>>
+    {
+        public Task Consume(ConsumeContext<Batch<RuntimeReported>> context)
+        {
+            handle(context.Message);
+            return Task.CompletedTask;
+        }
+    }
 }

@@ -13,8 +13,8 @@ public sealed class RabbitMqServer : IAsyncLifetime
     private readonly Uri _broker = Address("GOVERNOR_TEST_RABBITMQ");
     private readonly HttpClient _management = new() { BaseAddress = Address("GOVERNOR_TEST_RABBITMQ_MANAGEMENT") };
     private readonly List<string> _users = [];
-
-    public string VirtualHost { get; } = $"governor-messaging-{Guid.NewGuid():N}";
+    // A name that must be encoded, since users may have one.
+    private readonly string _virtualHost = Uri.EscapeDataString($"governor messaging/{Guid.NewGuid():N}");
 
     public IReadOnlyDictionary<string, string?> Settings => SettingsFor(_broker.UserInfo);
 
@@ -22,21 +22,21 @@ public sealed class RabbitMqServer : IAsyncLifetime
     {
         _management.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue(
             "Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes(Uri.UnescapeDataString(_broker.UserInfo))));
-        await PutAsync($"vhosts/{VirtualHost}", new { });
-        await PutAsync($"permissions/{VirtualHost}/{_broker.UserInfo.Split(':')[0]}", new { configure = ".*", write = ".*", read = ".*" });
+        await PutAsync($"vhosts/{_virtualHost}", new { });
+        await PutAsync($"permissions/{_virtualHost}/{_broker.UserInfo.Split(':')[0]}", new { configure = ".*", write = ".*", read = ".*" });
     }
 
     public async ValueTask DisposeAsync()
     {
         foreach (var user in _users)
             await _management.DeleteAsync($"api/users/{user}");
-        await _management.DeleteAsync($"api/vhosts/{VirtualHost}");
+        await _management.DeleteAsync($"api/vhosts/{_virtualHost}");
         _management.Dispose();
     }
 
     public IReadOnlyDictionary<string, string?> SettingsFor(string userInfo, string queueType = "") => new Dictionary<string, string?>
     {
-        ["ConnectionStrings:RabbitMq"] = $"amqp://{userInfo}@{_broker.Authority}/{VirtualHost}",
+        ["ConnectionStrings:RabbitMq"] = $"amqp://{userInfo}@{_broker.Authority}/{_virtualHost}",
         ["RabbitMq:QueueType"] = queueType,
     };
 
@@ -46,21 +46,41 @@ public sealed class RabbitMqServer : IAsyncLifetime
         var user = $"agent-{Guid.NewGuid():N}";
         _users.Add(user);
         await PutAsync($"users/{user}", new { password = "secret", tags = "" });
-        await PutAsync($"permissions/{VirtualHost}/{user}", new { configure, write, read });
+        await PutAsync($"permissions/{_virtualHost}/{user}", new { configure, write, read });
         return $"{user}:secret";
     }
 
     public Task<IConnection> ConnectAsync(string? userInfo = null) =>
-        new ConnectionFactory { Uri = new Uri($"amqp://{userInfo ?? _broker.UserInfo}@{_broker.Authority}/{VirtualHost}") }.CreateConnectionAsync();
+        new ConnectionFactory { Uri = new Uri($"amqp://{userInfo ?? _broker.UserInfo}@{_broker.Authority}/{_virtualHost}") }.CreateConnectionAsync();
 
     /// <summary>What the broker lists of this virtual host: <c>exchanges</c>, <c>queues</c> or <c>bindings</c>.</summary>
     public async Task<IReadOnlyList<JsonElement>> ListAsync(string what) =>
-        await _management.GetFromJsonAsync<List<JsonElement>>($"api/{what}/{VirtualHost}") ?? [];
+        await _management.GetFromJsonAsync<List<JsonElement>>($"api/{what}/{_virtualHost}") ?? [];
 
     public async Task<JsonElement?> FindAsync(string what, string name)
     {
-        using var response = await _management.GetAsync($"api/{what}/{VirtualHost}/{Uri.EscapeDataString(name)}");
+        using var response = await _management.GetAsync($"api/{what}/{_virtualHost}/{Uri.EscapeDataString(name)}");
         return response.StatusCode == HttpStatusCode.NotFound ? null : await response.Content.ReadFromJsonAsync<JsonElement>();
+    }
+
+    /// <summary>Closes the connections whose client-provided name will do.</summary>
+    public async Task CloseConnectionsAsync(Func<string, bool> chosen)
+    {
+        var closed = 0;
+        // The management API learns of a connection only seconds after it was opened.
+        await Poll.UntilAsync(async () =>
+        {
+            foreach (var connection in await _management.GetFromJsonAsync<List<JsonElement>>($"api/vhosts/{_virtualHost}/connections") ?? [])
+            {
+                if (connection.TryGetProperty("user_provided_name", out var name) && chosen(name.GetString()!))
+                {
+                    await _management.DeleteAsync($"api/connections/{Uri.EscapeDataString(connection.GetProperty("name").GetString()!)}");
+                    closed++;
+                }
+            }
+
+            return closed > 0;
+        }, () => "the broker lists no such connection");
     }
 
     private async Task PutAsync<T>(string path, T body)

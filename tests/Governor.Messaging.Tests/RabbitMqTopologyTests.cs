@@ -63,7 +63,11 @@ public sealed class RabbitMqTopologyTests(RabbitMqServer server) : IClassFixture
         await using var own = new RabbitMqServer(); // the undeliverable queue is of the same type
         await own.InitializeAsync();
         var settings = own.SettingsFor("guest:guest", queueType);
-        await using var director = await BusHost.StartAsync(settings, bus => bus.OwnTopology());
+        await using var director = await BusHost.StartAsync(settings, bus =>
+        {
+            bus.OwnTopology();
+            bus.Endpoints((context, cfg) => cfg.DirectorEndpoint(context, Topology.Undeliverable, new Inbox<ConfigurationUpdated>().On));
+        });
         await Provisioner(director).ProvisionAsync([runtimeId], TestContext.Current.CancellationToken);
         await using var agent = await BusHost.StartAsync(settings, bus =>
             bus.Endpoints((context, cfg) => cfg.RuntimeEndpoint(context, runtimeId, updates.On)));
@@ -94,6 +98,58 @@ public sealed class RabbitMqTopologyTests(RabbitMqServer server) : IClassFixture
         var bindings = await server.ListAsync("bindings");
         Assert.DoesNotContain(bindings, it => RuntimeExchanges.Contains(it.GetProperty("source").GetString())
             && it.GetProperty("destination").GetString() == Topology.Undeliverable);
+    }
+
+    [Fact]
+    public async Task Given_a_command_whose_queue_has_its_exchanges_name_When_it_is_published_Then_it_comes_once()
+    {
+        var commands = new Inbox<DoSomething>();
+        await using var director = await StartDirectorAsync((context, cfg) =>
+            cfg.DirectorEndpoint(context, "governor-do-something", endpoint =>
+            {
+                endpoint.ConcurrentMessageLimit = 1;
+                commands.On(endpoint);
+            }));
+
+        await director.Bus.Publish(new DoSomething("first"));
+        await director.Bus.Publish(new DoSomething("last"));
+
+        await commands.UntilAsync(m => m.CommandId == "last");
+        Assert.Equal(["first", "last"], commands.Messages.Select(m => m.CommandId));
+    }
+
+    [Fact]
+    public async Task Given_an_Agent_that_starts_before_any_Director_When_it_publishes_Then_the_message_goes_out_once_the_exchange_exists()
+    {
+        await using var own = new RabbitMqServer();
+        await own.InitializeAsync();
+        var enrolments = new Inbox<AgentEnrolled>();
+        await using var agent = await BusHost.StartAsync(own.Settings, bus =>
+            bus.Endpoints((context, cfg) => cfg.RuntimeEndpoint(context, "early", new Inbox<ConfigurationUpdated>().On)));
+        var enrolment = new AgentEnrolled("early", "standalone-kyma", "1", new AgentPublicKey("k", "EC", "P-256", "x", "y"));
+        var publishing = agent.Bus.Publish(enrolment, TestContext.Current.CancellationToken);
+
+        await using var director = await BusHost.StartAsync(own.Settings, bus =>
+        {
+            bus.OwnTopology();
+            bus.Endpoints((context, cfg) => cfg.DirectorEndpoint(context, "governor-enrolments", enrolments.On));
+        });
+
+        await Poll.UntilAsync(async () =>
+        {
+            try
+            {
+                await publishing;
+            }
+            catch (Exception e) when (e is not OperationCanceledException)
+            {
+                TestContext.Current.SendDiagnosticMessage("refused: {0}", e.Message);
+            }
+
+            publishing = agent.Bus.Publish(enrolment, TestContext.Current.CancellationToken);
+            return enrolments.Messages.Count > 0;
+        }, () => "nothing came");
+        await agent.UntilHealthyAsync();
     }
 
     [Fact]

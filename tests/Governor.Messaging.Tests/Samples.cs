@@ -20,3 +20,8 @@ internal static class Samples
 [EntityName("governor.runtime-reported")]
 [MessageUrn("governor:runtime-reported")]
 public sealed record MalformedReport(string RuntimeId, string Epoch);
+
+/// <summary>A command: its queue and its exchange have one name.</summary>
+[EntityName("governor-do-something")]
+[MessageUrn("governor:do-something")]
+public sealed record DoSomething(string CommandId);

@@ -75,20 +75,23 @@ internal sealed partial class RuntimeAgent : IAsyncDisposable
         if (!_stop.IsCancellationRequested)
             await _stop.CancelAsync();
         await _loop;
-        while (_inputs.Reader.TryRead(out var input))
-            (input as Delivery)?.Completion.TrySetCanceled();
+        var left = new List<Input>();
+        Drain(left);
+        GiveBack(left);
         _stop.Dispose();
     }
 
     private async Task RunAsync(CancellationToken cancellationToken)
     {
         await using var watch = _applier.Watch(() => _inputs.Writer.TryWrite(new Change()));
+        var taken = new List<Input>();
         await using var timer = _clock.CreateTimer(_ => _inputs.Writer.TryWrite(new Tick()), state: null, NextInterval(), Timeout.InfiniteTimeSpan);
         try
         {
             while (await _inputs.Reader.WaitToReadAsync(cancellationToken))
             {
-                var taken = await TakeAsync(cancellationToken);
+                taken.Clear();
+                await TakeAsync(taken, cancellationToken);
                 if (taken.Exists(input => input is Tick))
                     timer.Change(NextInterval(), Timeout.InfiniteTimeSpan);
                 await HandleAsync(taken, cancellationToken);
@@ -98,20 +101,28 @@ internal sealed partial class RuntimeAgent : IAsyncDisposable
         {
             // stopped
         }
+        finally
+        {
+            GiveBack(taken);
+        }
     }
 
-    private async Task<List<Input>> TakeAsync(CancellationToken cancellationToken)
+    private static void GiveBack(IEnumerable<Input> inputs)
     {
-        var taken = new List<Input>();
+        foreach (var delivery in inputs.OfType<Delivery>())
+            delivery.Completion.TrySetCanceled(CancellationToken.None);
+    }
+
+    private async Task TakeAsync(List<Input> taken, CancellationToken cancellationToken)
+    {
         Drain(taken);
         _settle |= taken.Exists(input => input is Connection);
         if (!_settle || !taken.Exists(input => input is Delivery))
-            return taken;
+            return;
 
         _settle = false;
         for (var since = _clock.GetTimestamp(); _clock.GetElapsedTime(since) < LongestTake && await MoreAsync(cancellationToken);)
             Drain(taken);
-        return taken;
     }
 
     private void Drain(List<Input> taken)
@@ -169,14 +180,14 @@ internal sealed partial class RuntimeAgent : IAsyncDisposable
         }
         catch (OperationCanceledException)
         {
-            deliveries.ForEach(delivery => delivery.Completion.TrySetCanceled(CancellationToken.None));
+            GiveBack(deliveries);
             cancellationToken.ThrowIfCancellationRequested();
         }
         catch (UnpublishedException e)
         {
             // The messages go back to their queue and come again: equal generations are compared and reported again.
             LogUnpublished(RuntimeId, e.Message);
-            deliveries.ForEach(delivery => delivery.Completion.TrySetCanceled(CancellationToken.None));
+            GiveBack(deliveries);
         }
         catch (Exception e)
         {

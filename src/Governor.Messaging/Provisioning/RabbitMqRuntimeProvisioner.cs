@@ -55,7 +55,7 @@ internal sealed class RabbitMqRuntimeProvisioner(IOptions<RabbitMqOptions> optio
             await using var channel = await connection.CreateChannelAsync(cancellationToken: cancellationToken);
             await DeclareQueuesAsync(channel, runtimeIds, cancellationToken);
         }
-        catch (OperationInterruptedException e) when (connection.IsOpen)
+        catch (OperationInterruptedException e) when (e.ShutdownReason?.ReplyCode == Constants.PreconditionFailed)
         {
             // The broker closed the channel without saying at which queue: halve until only the culprit is left.
             if (runtimeIds.Count == 1)

@@ -1,5 +1,3 @@
-using Governor.Contracts;
-
 namespace Governor.Agent.Tests.DaprFolder;
 
 public sealed class ApplyTests : FolderScenario
