@@ -10,6 +10,7 @@ using Governor.Director.Runtimes;
 using Governor.Messaging;
 using MassTransit;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Configuration.Memory;
 
 namespace Governor.Director;
 
@@ -69,6 +70,7 @@ internal static class DirectorServices
     private static void AddDirectorParts(this WebApplicationBuilder builder)
     {
         var services = builder.Services;
+        builder.Configuration.Sources.Insert(0, QuietLibraries());
         services.AddSingleton(TimeProvider.System);
         services.AddOptions<DatabaseOptions>().BindConfiguration("Database").ValidateOnStart();
         services.AddOptions<DeliveryOptions>().BindConfiguration("Delivery").ValidateDataAnnotations().ValidateOnStart();
@@ -98,6 +100,20 @@ internal static class DirectorServices
         services.Configure<HostOptions>(o => o.ShutdownTimeout = TimeSpan.FromSeconds(10));
         builder.WebHost.ConfigureKestrel(o => o.AddServerHeader = false);
     }
+
+    /// <summary>The lowest of all settings: libraries say what is wrong, not what they do. A failed statement becomes an
+    /// exception, and whoever handles that says so once.</summary>
+    private static MemoryConfigurationSource QuietLibraries() => new()
+    {
+        InitialData = new Dictionary<string, string?>
+        {
+            ["Logging:LogLevel:Microsoft"] = "Warning",
+            ["Logging:LogLevel:Microsoft.Hosting.Lifetime"] = "Information",
+            ["Logging:LogLevel:Microsoft.EntityFrameworkCore.Database.Command"] = "None",
+            ["Logging:LogLevel:MassTransit"] = "Warning",
+            ["Logging:LogLevel:Quartz"] = "Warning",
+        },
+    };
 
     /// <summary>The Director's database.</summary>
     private sealed class ConnectionOptions

@@ -51,10 +51,6 @@ internal static class LocalApplication
     {
         var builder = WebApplication.CreateBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
         builder.Configuration.Sources.Insert(0, Defaults());
-        builder.Logging.AddFilter("Microsoft", LogLevel.Warning).AddFilter("MassTransit", LogLevel.Warning)
-            .AddFilter("Quartz", LogLevel.Warning)
-            // Until the fleet is ready it is unhealthy, and looked at often: the welcome says when it is.
-            .AddFilter("Microsoft.Extensions.Diagnostics.HealthChecks", LogLevel.None);
         builder.ListenOnLoopbackByDefault();
         builder.AddDirectorOnSqlite(folder.Database);
         builder.Configuration[GovernorBus.TransportKey] = "InMemory";
@@ -74,7 +70,13 @@ internal static class LocalApplication
     /// <summary>Settings that suit a tour; every other source wins over them.</summary>
     private static Microsoft.Extensions.Configuration.Memory.MemoryConfigurationSource Defaults() => new()
     {
-        InitialData = new Dictionary<string, string?> { ["Drift:Interval"] = "00:00:15", ["Delivery:Deadline"] = "00:00:10" },
+        InitialData = new Dictionary<string, string?>
+        {
+            ["Drift:Interval"] = "00:00:15",
+            ["Delivery:Deadline"] = "00:00:10",
+            // Until the fleet is ready it is unhealthy, and looked at often: the welcome says when it is.
+            ["Logging:LogLevel:Microsoft.Extensions.Diagnostics.HealthChecks"] = "None",
+        },
     };
 
     /// <summary>Makes the schema, seeds the fleet, and takes up what a former run left unfinished.</summary>

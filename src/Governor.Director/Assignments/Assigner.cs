@@ -93,19 +93,41 @@ internal sealed class Assigner(
 
     /// <summary>Writes a revision that changes nothing in the runtime: no generation, no message.</summary>
     public async Task RenumberAsync(
-        IEnumerable<(string RuntimeId, string Configuration, int Revision, string Digest)> assignments,
-        CancellationToken cancellationToken)
+        IReadOnlyCollection<FleetMember> members, RevisionContent revision, CancellationToken cancellationToken)
     {
         var rows = new RowSet(db, ("runtime_id", ColumnType.Text), ("configuration", ColumnType.Text),
             ("revision", ColumnType.Integer), ("digest", ColumnType.Text));
-        foreach (var (runtimeId, configuration, revision, digest) in assignments)
-            rows.Add(runtimeId, configuration, revision, digest);
+        var targets = TargetRows();
+        foreach (var member in members)
+        {
+            rows.Add(member.Runtime.RuntimeId, revision.Configuration, revision.Revision, revision.Digest);
+            targets.Add(member.Runtime.RuntimeId, revision.Tenant, revision.Configuration, revision.Revision, revision.Digest,
+                member.Assignments[revision.Configuration].Generation);
+        }
+
+        await WriteTargetsAsync(targets, cancellationToken);
         await rows.ExecuteAsync(
             """
             UPDATE assignments AS a SET revision = x.revision, digest = x.digest
             FROM {rows} WHERE a.runtime_id = x.runtime_id AND a.configuration = x.configuration
             """, cancellationToken);
     }
+
+    private RowSet TargetRows() => new(db, ("runtime_id", ColumnType.Text), ("tenant", ColumnType.Text),
+        ("configuration", ColumnType.Text), ("revision", ColumnType.Integer), ("digest", ColumnType.Text),
+        ("generation", ColumnType.Integer));
+
+    /// <summary>Whoever writes an assignment writes generation and digest into the runtime's target of that revision too: a
+    /// report of an earlier generation can no longer decide it, and a later one can, whoever sent it. Callers hold the locks
+    /// of these targets.</summary>
+    private static Task<int> WriteTargetsAsync(RowSet targets, CancellationToken cancellationToken) => targets.ExecuteAsync(
+        """
+        UPDATE rollout_targets AS t SET generation = x.generation, digest = x.digest
+        FROM {rows}, rollouts AS o
+        WHERE o.tenant = x.tenant AND o.configuration = x.configuration AND o.revision = x.revision
+          AND t.rollout_id = o.rollout_id AND t.runtime_id = x.runtime_id
+          AND (t.generation > 0 OR t.state = 'Deferred') AND t.state NOT IN ('Applied', 'Skipped', 'Removed')
+        """, cancellationToken);
 
     private async Task WriteAssignmentsAsync(
         IReadOnlyCollection<FleetMember> members, DateTimeOffset now, CancellationToken cancellationToken)
@@ -116,9 +138,7 @@ internal sealed class Assigner(
         var gone = new RowSet(db, ("runtime_id", ColumnType.Text), ("configuration", ColumnType.Text));
         var resent = new RowSet(db, ("runtime_id", ColumnType.Text), ("configuration", ColumnType.Text),
             ("sent_generation", ColumnType.Integer));
-        var targets = new RowSet(db, ("runtime_id", ColumnType.Text), ("tenant", ColumnType.Text),
-            ("configuration", ColumnType.Text), ("revision", ColumnType.Integer), ("digest", ColumnType.Text),
-            ("generation", ColumnType.Integer));
+        var targets = TargetRows();
         foreach (var member in members)
         {
             var runtime = member.Runtime;
@@ -142,16 +162,7 @@ internal sealed class Assigner(
                 resent.Add(runtime.RuntimeId, configuration, generation);
         }
 
-        // Whoever writes an assignment writes generation and digest into the runtime's target of that revision too, so
-        // that a report of an earlier generation can no longer decide it. Callers hold the locks of these targets.
-        await targets.ExecuteAsync(
-            """
-            UPDATE rollout_targets AS t SET generation = x.generation, digest = x.digest
-            FROM {rows}, rollouts AS o
-            WHERE o.tenant = x.tenant AND o.configuration = x.configuration AND o.revision = x.revision
-              AND t.rollout_id = o.rollout_id AND t.runtime_id = x.runtime_id
-              AND t.generation > 0 AND t.state NOT IN ('Applied', 'Skipped', 'Removed')
-            """, cancellationToken);
+        await WriteTargetsAsync(targets, cancellationToken);
         await gone.ExecuteAsync(
             "DELETE FROM assignments WHERE (runtime_id, configuration) IN (SELECT x.runtime_id, x.configuration FROM {rows})",
             cancellationToken);

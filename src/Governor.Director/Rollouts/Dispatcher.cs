@@ -41,7 +41,7 @@ internal sealed class Dispatcher(DirectorDbContext db, Assigner assigner, Revisi
 
         var changes = new TargetChanges(db, now);
         var sent = new List<FleetMember>();
-        var renumbered = new List<(string, string, int, string)>();
+        var renumbered = new List<FleetMember>();
         foreach (var target in targets)
         {
             var member = fleet.Find(target.RuntimeId);
@@ -52,7 +52,7 @@ internal sealed class Dispatcher(DirectorDbContext db, Assigner assigner, Revisi
                     break;
                 case Decision.Skip:
                     (target.Generation, target.Digest) = (member!.Assignments[rollout.Configuration].Generation, revision.Digest);
-                    renumbered.Add((target.RuntimeId, rollout.Configuration, rollout.Revision, revision.Digest!));
+                    renumbered.Add(member);
                     changes.Move(target, TargetState.Skipped);
                     break;
                 case Decision.Defer:
@@ -71,7 +71,7 @@ internal sealed class Dispatcher(DirectorDbContext db, Assigner assigner, Revisi
             }
         }
 
-        await assigner.RenumberAsync(renumbered, cancellationToken);
+        await assigner.RenumberAsync(renumbered, revision, cancellationToken);
         await assigner.SendAsync(
             sent, new SendCause(rollout.CorrelationId, rollout.Configuration, rollout.Revision), cancellationToken);
         await changes.SaveAsync(cancellationToken);

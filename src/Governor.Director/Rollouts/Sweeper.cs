@@ -28,7 +28,7 @@ internal sealed class Sweeper(DirectorDbContext db, Assigner assigner, RevisionC
         await db.LockTargetsAsync(chunk, cancellationToken);
         var fleet = await assigner.LockAsync(chunk, cancellationToken);
         var sent = new List<FleetMember>();
-        var renumbered = new List<(string, string, int, string)>();
+        var renumbered = new List<FleetMember>();
         foreach (var member in fleet.Members.Values)
         {
             var runtime = member.Runtime;
@@ -39,7 +39,7 @@ internal sealed class Sweeper(DirectorDbContext db, Assigner assigner, RevisionC
 
             if (wanted is not null && assigned?.Digest == wanted.Digest && member.StaysEffective(configuration, wanted))
             {
-                renumbered.Add((runtime.RuntimeId, configuration, stable, wanted.Digest!));
+                renumbered.Add(member);
                 continue;
             }
 
@@ -47,7 +47,7 @@ internal sealed class Sweeper(DirectorDbContext db, Assigner assigner, RevisionC
             sent.Add(member);
         }
 
-        await assigner.RenumberAsync(renumbered, cancellationToken);
+        await assigner.RenumberAsync(renumbered, revision, cancellationToken);
         await assigner.SendAsync(sent, new SendCause(null, configuration, stable), cancellationToken);
         return candidates.Count > chunk.Count;
     }
