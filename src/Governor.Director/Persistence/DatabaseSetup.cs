@@ -1,5 +1,8 @@
 using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Infrastructure;
+using Microsoft.EntityFrameworkCore.Storage;
 using Microsoft.Extensions.Options;
+using Npgsql;
 
 namespace Governor.Director.Persistence;
 
@@ -37,6 +40,8 @@ internal sealed partial class DatabaseSetup(IOptions<DatabaseOptions> options, I
         if (!options.Value.MigrateOnStart)
             return;
 
+        await CreateDatabaseAsync(db, cancellationToken);
+
         // Held by the session, so it needs one connection for the whole time.
         await db.Database.OpenConnectionAsync(cancellationToken);
         try
@@ -70,6 +75,21 @@ internal sealed partial class DatabaseSetup(IOptions<DatabaseOptions> options, I
         checkedOnce = pending.Count == 0;
         return checkedOnce ? null
             : $"The schema lacks {pending.Count} migration(s). Start one Director with Database__MigrateOnStart=true, or apply them by hand.";
+    }
+
+    /// <summary>Makes the database if there is none; another Director may do so at the same time.</summary>
+    private static async Task CreateDatabaseAsync(DirectorDbContext db, CancellationToken cancellationToken)
+    {
+        var creator = db.GetService<IRelationalDatabaseCreator>();
+        try
+        {
+            if (!await creator.ExistsAsync(cancellationToken))
+                await creator.CreateAsync(cancellationToken);
+        }
+        catch (PostgresException e) when (e.SqlState is PostgresErrorCodes.DuplicateDatabase or PostgresErrorCodes.UniqueViolation)
+        {
+            // The other one was faster.
+        }
     }
 
     private static async Task PrepareSqliteAsync(DirectorDbContext db, CancellationToken cancellationToken)
