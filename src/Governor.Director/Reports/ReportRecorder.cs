@@ -143,7 +143,7 @@ internal sealed partial class ReportRecorder(
             var runtime = fleet.Find(runtimeId)!.Runtime;
             if (heard.TryGetValue(runtimeId, out var report))
             {
-                (runtime.HeardAt, runtime.ReportInterval) = (now, report.ReportInterval);
+                (runtime.HeardAt, runtime.ReportInterval) = (now, Sane(report.ReportInterval));
                 (runtime.ReportEpoch, runtime.ReportNumber) = (report.Epoch, report.Number);
                 runtime.ReportedGeneration = report.Generation;
 
@@ -171,6 +171,10 @@ internal sealed partial class ReportRecorder(
             FROM {rows} WHERE r.runtime_id = x.runtime_id
             """, cancellationToken);
     }
+
+    /// <summary>What an Agent states decides when it counts as away; nonsense must not make it so for ever, or never.</summary>
+    private static TimeSpan Sane(TimeSpan interval) =>
+        TimeSpan.FromSeconds(Math.Clamp(interval.TotalSeconds, 1, TimeSpan.SecondsPerDay));
 
     private async Task SaveItemsAsync(Dictionary<string, RuntimeReported> heard, CancellationToken cancellationToken)
     {
