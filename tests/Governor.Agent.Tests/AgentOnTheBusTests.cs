@@ -52,7 +52,7 @@ public sealed class AgentOnTheBusTests : IAsyncLifetime, IDisposable
     {
         Assert.Equal(["eu-1", "eu-2"], _ear.Enrolments.Select(enrolment => enrolment.RuntimeId).Order(StringComparer.Ordinal));
         Assert.Equal(2, _ear.Enrolments.Select(enrolment => enrolment.PublicKey.Kid).Distinct(StringComparer.Ordinal).Count());
-        Assert.All(_ear.Enrolments, enrolment => Assert.True(enrolment.First));
+        Assert.All(_ear.Enrolments, enrolment => Assert.True(enrolment.Start));
         Assert.Empty(_ear.Reports);
     }
 

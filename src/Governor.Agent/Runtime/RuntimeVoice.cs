@@ -7,6 +7,7 @@ namespace Governor.Agent.Runtime;
 /// <summary>What an Agent says: its enrolments and its reports, stamped.</summary>
 internal sealed class RuntimeVoice
 {
+    private static readonly string Version = typeof(RuntimeVoice).Assembly.GetName().Version?.ToString(3) ?? "0.0.0";
     private static readonly TimeSpan PublishTimeout = TimeSpan.FromSeconds(10);
 
     private readonly AgentOptions _options;
@@ -55,7 +56,8 @@ internal sealed class RuntimeVoice
     /// <exception cref="UnpublishedException">The broker did not take it in time.</exception>
     internal async Task EnrolAsync(CancellationToken cancellationToken)
     {
-        var enrolment = new AgentEnrolled(_options.RuntimeId, _options.Kind, _instanceId, _key, _firstEnrolment);
+        var enrolment = new AgentEnrolled(_options.RuntimeId, _options.Kind, _instanceId, _key, _options.LongestInterval,
+            Version, _firstEnrolment);
         await PublishAsync(token => _outbound.PublishAsync(enrolment, token), cancellationToken);
         _firstEnrolment = false;
     }

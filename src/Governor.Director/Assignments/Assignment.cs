@@ -1,4 +1,3 @@
-using Governor.Director.Runtimes;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Metadata.Builders;
 
@@ -47,16 +46,19 @@ internal sealed class ReportItem
 
     public string? Message { get; init; }
 
-    /// <summary>Whether the report shows this digest (null: nothing). An outcome <c>failed</c> or <c>rejected</c> for the
-    /// same digest outweighs that it is there.</summary>
+    /// <summary>Whether the report shows this digest: an outcome <c>failed</c> or <c>rejected</c> for the same digest
+    /// outweighs that it is there. Null asks for its absence: the report lists the configuration neither as content nor as
+    /// an outcome.</summary>
     public static bool Shows(ReportItem? item, string? digest) =>
-        item?.Digest == digest && !Refuses(item, digest);
+        digest is null ? item is null : item?.Digest == digest && !Refuses(item, digest);
 
     /// <summary>Whether the newest outcome for this digest is a failure or a refusal.</summary>
     public static bool Refuses(ReportItem? item, string? digest) =>
         item is { Outcome: "failed" or "rejected" } && item.OutcomeDigest == digest;
 }
 
+/// <remarks>No foreign keys: the server would check each row on its own, and these tables are written by the thousand, under
+/// the lock of their runtime.</remarks>
 internal sealed class AssignmentMapping : IEntityTypeConfiguration<Assignment>, IEntityTypeConfiguration<ReportItem>
 {
     public void Configure(EntityTypeBuilder<Assignment> builder)
@@ -66,7 +68,6 @@ internal sealed class AssignmentMapping : IEntityTypeConfiguration<Assignment>, 
         builder.Property(a => a.Configuration).HasMaxLength(63);
         builder.Property(a => a.Digest).HasMaxLength(64);
         builder.HasIndex(a => a.Configuration);
-        builder.HasOne<Runtime>().WithMany().HasForeignKey(a => a.RuntimeId).OnDelete(DeleteBehavior.Cascade);
     }
 
     public void Configure(EntityTypeBuilder<ReportItem> builder)
@@ -78,6 +79,5 @@ internal sealed class AssignmentMapping : IEntityTypeConfiguration<Assignment>, 
         builder.Property(i => i.Outcome).HasMaxLength(20);
         builder.Property(i => i.OutcomeDigest).HasMaxLength(64);
         builder.Property(i => i.Reason).HasMaxLength(100);
-        builder.HasOne<Runtime>().WithMany().HasForeignKey(i => i.RuntimeId).OnDelete(DeleteBehavior.Cascade);
     }
 }

@@ -57,6 +57,9 @@ internal sealed class FleetMember(
         DesiredStateComposer.Compose(
             Revisions(new Dictionary<string, RevisionContent?> { [configuration] = revision }).Select(ToAssigned)));
 
+    /// <summary>About how many bytes its message takes.</summary>
+    public int Size() => Revisions(changes).Sum(r => r.Size);
+
     /// <summary>The same for runtimes with the same set of revisions: their messages differ in id and generation only.</summary>
     public string Fingerprint() => string.Join(';',
         Revisions(changes).Select(r => $"{r.Configuration}@{r.Revision}").Order(StringComparer.Ordinal).Prepend(Runtime.Tenant));

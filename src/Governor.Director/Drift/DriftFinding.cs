@@ -1,4 +1,3 @@
-using Governor.Director.Runtimes;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Metadata.Builders;
 
@@ -50,6 +49,5 @@ internal sealed class DriftFindingMapping : IEntityTypeConfiguration<DriftFindin
         builder.Property(f => f.Kind).HasConversion<string>().HasMaxLength(20);
         builder.Property(f => f.ExpectedDigest).HasMaxLength(64);
         builder.Property(f => f.ReportedDigest).HasMaxLength(64);
-        builder.HasOne<Runtime>().WithMany().HasForeignKey(f => f.RuntimeId).OnDelete(DeleteBehavior.Cascade);
     }
 }

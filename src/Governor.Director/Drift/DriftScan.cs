@@ -59,12 +59,13 @@ internal sealed class DriftScan(
     {
         var fleet = await assigner.LockAsync([.. chunk.Select(s => s.RuntimeId)], cancellationToken);
         var rows = new RowSet(db, ("runtime_id", ColumnType.Text), ("not_before", ColumnType.Instant), ("back_off", ColumnType.Integer));
+        var budget = new SendBudget();
         var members = new List<FleetMember>();
         foreach (var send in chunk)
         {
             // Looked at again under the lock: somebody else may have sent to it in between.
             if (fleet.Find(send.RuntimeId) is not { WhyNotSent: null } member || member.Runtime.HealNotBefore > now
-                || member.Runtime.SentGeneration != send.SentGeneration)
+                || member.Runtime.SentGeneration != send.SentGeneration || !budget.Takes(member))
             {
                 continue;
             }

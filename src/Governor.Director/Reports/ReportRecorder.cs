@@ -51,7 +51,7 @@ internal sealed partial class ReportRecorder(
         }
 
         await readiness.UndeferAsync(targets, fleet, changes, cancellationToken);
-        var progressed = changes.Rollouts;
+        var touched = await OpenRolloutsOfAsync(newest.Keys, cancellationToken);
         await changes.SaveAsync(cancellationToken);
 
         // Who reports in an epoch that is over has restarted, or is a late message: either way it is told the new one.
@@ -67,7 +67,19 @@ internal sealed partial class ReportRecorder(
 
         await db.SaveChangesAsync(cancellationToken); // writes the outbox's rows
         await transaction.CommitAsync(cancellationToken);
-        return progressed;
+        return touched;
+    }
+
+    /// <summary>The rollouts that these runtimes take part in, whether the reports changed a target or not: the batch may be
+    /// a repeated one whose sagas were never told.</summary>
+    private Task<List<Guid>> OpenRolloutsOfAsync(
+        Dictionary<string, RuntimeReported>.KeyCollection runtimeIds, CancellationToken cancellationToken)
+    {
+        var ids = runtimeIds.ToList();
+        return db.Rollouts.Where(r => r.EndedAt == null)
+            .Where(r => db.Targets.Any(t => t.RolloutId == r.CorrelationId && ids.Contains(t.RuntimeId)
+                && (t.Generation > 0 || t.State == TargetState.Waiting)))
+            .Select(r => r.CorrelationId).ToListAsync(cancellationToken);
     }
 
     /// <summary>Looks without locks which rollouts these reports can change, so that reports in a steady state lock no

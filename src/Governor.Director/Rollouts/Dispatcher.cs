@@ -40,6 +40,7 @@ internal sealed class Dispatcher(DirectorDbContext db, Assigner assigner, Revisi
             db, new RevisionKey(rollout.Tenant, rollout.Configuration, rollout.Revision), cancellationToken);
 
         var changes = new TargetChanges(db, now);
+        var budget = new SendBudget();
         var sent = new List<FleetMember>();
         var renumbered = new List<FleetMember>();
         foreach (var target in targets)
@@ -61,6 +62,8 @@ internal sealed class Dispatcher(DirectorDbContext db, Assigner assigner, Revisi
                 default:
                     var wanted = Wanted(member!, revision);
                     member!.Assign(rollout.Configuration, wanted);
+                    if (!budget.Takes(member))
+                        break;
                     sent.Add(member);
                     target.Generation = member.Runtime.Generation + 1;
                     target.Digest = wanted?.Digest;
@@ -75,7 +78,7 @@ internal sealed class Dispatcher(DirectorDbContext db, Assigner assigner, Revisi
         await assigner.SendAsync(
             sent, new SendCause(rollout.CorrelationId, rollout.Configuration, rollout.Revision), cancellationToken);
         await changes.SaveAsync(cancellationToken);
-        return targets.Count == room && sent.Count < free;
+        return budget.IsSpent || (targets.Count == room && sent.Count < free);
     }
 
     private static RevisionContent? Wanted(FleetMember member, RevisionContent revision) =>

@@ -48,7 +48,6 @@ internal sealed class RolloutMapping :
         builder.HasIndex(t => new { t.RolloutId, t.DeadlineAt }).HasFilter("state = 'Dispatched'")
             .HasDatabaseName("ix_rollout_targets_deadline");
         builder.HasIndex(t => t.RuntimeId).HasFilter(StillSpokenOf).HasDatabaseName("ix_rollout_targets_spoken_of");
-        builder.HasOne<Rollout>().WithMany().HasForeignKey(t => t.RolloutId).OnDelete(DeleteBehavior.Cascade);
     }
 
     public void Configure(EntityTypeBuilder<RolloutAction> builder)

@@ -27,6 +27,7 @@ internal sealed class Sweeper(DirectorDbContext db, Assigner assigner, RevisionC
         var chunk = candidates.Take(Assigner.Chunk).ToList();
         await db.LockTargetsAsync(chunk, cancellationToken);
         var fleet = await assigner.LockAsync(chunk, cancellationToken);
+        var budget = new SendBudget();
         var sent = new List<FleetMember>();
         var renumbered = new List<FleetMember>();
         foreach (var member in fleet.Members.Values)
@@ -44,12 +45,13 @@ internal sealed class Sweeper(DirectorDbContext db, Assigner assigner, RevisionC
             }
 
             member.Assign(configuration, wanted);
-            sent.Add(member);
+            if (budget.Takes(member))
+                sent.Add(member);
         }
 
         await assigner.RenumberAsync(renumbered, revision, cancellationToken);
         await assigner.SendAsync(sent, new SendCause(null, configuration, stable), cancellationToken);
-        return candidates.Count > chunk.Count;
+        return budget.IsSpent || candidates.Count > chunk.Count;
     }
 
     /// <summary>Sweeps every configuration that has no open rollout, each chunk in a transaction of its own.</summary>

@@ -87,8 +87,13 @@ internal sealed partial class Deregistration(
             ON CONFLICT (runtime_id) DO UPDATE SET generation = excluded.generation
             """, cancellationToken);
         var ids = runtimes.Select(r => r.RuntimeId).ToList();
-        if (ids.Count > 0)
-            await db.Runtimes.Where(r => ids.Contains(r.RuntimeId)).ExecuteDeleteAsync(cancellationToken);
+        if (ids.Count == 0)
+            return;
+
+        await db.Assignments.Where(a => ids.Contains(a.RuntimeId)).ExecuteDeleteAsync(cancellationToken);
+        await db.ReportItems.Where(i => ids.Contains(i.RuntimeId)).ExecuteDeleteAsync(cancellationToken);
+        await db.Findings.Where(f => ids.Contains(f.RuntimeId)).ExecuteDeleteAsync(cancellationToken);
+        await db.Runtimes.Where(r => ids.Contains(r.RuntimeId)).ExecuteDeleteAsync(cancellationToken);
     }
 
     [LoggerMessage(2301, LogLevel.Information, "Runtime {RuntimeId} has left the fleet")]

@@ -43,7 +43,7 @@ internal sealed partial class EnrolmentConsumer(
             // An enrolment of a standby stays unanswered while the active Agent reports, so that nothing is sent in a
             // steady state. The first one of a start is answered: the last report may be its predecessor's.
             var quiet = runtime.HeardAt is { } heard && now - heard <= runtime.ReportInterval * 1.5;
-            if (!quiet || enrolments[runtime.RuntimeId].Any(e => e.First))
+            if (!quiet || enrolments[runtime.RuntimeId].Any(e => e.Start))
             {
                 runtime.Epoch = Math.Max(runtime.Epoch, runtime.ReportEpoch) + 1;
                 await bus.Publish(new ReportRequested(runtime.RuntimeId, runtime.Epoch), cancellationToken);

@@ -59,11 +59,18 @@ internal sealed class Readiness(DirectorDbContext db, Assigner assigner)
         }
     }
 
-    /// <summary>Sends the whole to whoever was assigned something while it could not be sent to.</summary>
-    public Task SendUnsentAsync(IEnumerable<FleetMember> members, CancellationToken cancellationToken) =>
-        assigner.SendAsync(
-            [.. members.Where(m => m.WhyNotSent is null && m.Runtime.SentGeneration < m.Runtime.Generation)],
+    /// <summary>Sends the whole to whoever was assigned something while it could not be sent to. What one transaction does
+    /// not take is left to the drift job.</summary>
+    public Task SendUnsentAsync(IEnumerable<FleetMember> members, CancellationToken cancellationToken)
+    {
+        var budget = new SendBudget();
+        return assigner.SendAsync(
+            [
+                .. members.Where(m => m.WhyNotSent is null && m.Runtime.SentGeneration < m.Runtime.Generation)
+                    .Where(budget.Takes),
+            ],
             new SendCause(), cancellationToken);
+    }
 
     private async Task<List<Guid>> DeferredInOpenRolloutsAsync(
         IReadOnlyCollection<string> runtimeIds, CancellationToken cancellationToken) =>

@@ -36,7 +36,7 @@ public sealed class RuntimeAgentTests : AgentScenario
     {
         await PassIntervalAsync(() => Outbound.Enrolments.Count == 2);
         await PassIntervalAsync(() => Outbound.Enrolments.Count == 3);
-        Assert.Equal([true, false, false], Outbound.Enrolments.Select(enrolment => enrolment.First));
+        Assert.Equal([true, false, false], Outbound.Enrolments.Select(enrolment => enrolment.Start));
         Assert.Single(Outbound.Enrolments.Select(enrolment => enrolment.InstanceId).Distinct(StringComparer.Ordinal));
         Assert.Empty(Outbound.Reports);
     }
@@ -56,7 +56,7 @@ public sealed class RuntimeAgentTests : AgentScenario
         await DeliverFirstAsync();
         Agent.Connected();
         await UntilAsync(() => Outbound.Enrolments.Count == 2, "the enrolment after the connection");
-        Assert.True(Outbound.Enrolments.Last().First);
+        Assert.True(Outbound.Enrolments.Last().Start);
 
         await PassIntervalAsync(() => Outbound.Enrolments.Count == 3);
         Assert.Single(Outbound.Reports);
