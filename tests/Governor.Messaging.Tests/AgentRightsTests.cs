@@ -25,7 +25,7 @@ public sealed class AgentRightsTests(RabbitMqServer server) : IClassFixture<Rabb
                     throw new IOException("disk full");
                 await consumed.Publish(Samples.Report("mine", consumed.Message.Generation));
             }))));
-        await agent.Bus.Publish(new AgentEnrolled("mine", "standalone-kyma", "1", new AgentPublicKey("k", "EC", "P-256", "x", "y")), Token);
+        await agent.Bus.Publish(new AgentEnrolled("mine", "standalone-kyma", "1", new AgentPublicKey("k", "EC", "P-256", "x", "y"), TimeSpan.FromMinutes(1), "1.0.0"), Token);
 
         await director.Bus.Publish(Samples.Update("mine", 1), Token);
         await director.Bus.Publish(Samples.Update("mine", 2), Token);

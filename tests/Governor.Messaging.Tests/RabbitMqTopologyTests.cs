@@ -126,7 +126,7 @@ public sealed class RabbitMqTopologyTests(RabbitMqServer server) : IClassFixture
         var enrolments = new Inbox<AgentEnrolled>();
         await using var agent = await BusHost.StartAsync(own.Settings, bus =>
             bus.Endpoints((context, cfg) => cfg.RuntimeEndpoint(context, "early", new Inbox<ConfigurationUpdated>().On)));
-        var enrolment = new AgentEnrolled("early", "standalone-kyma", "1", new AgentPublicKey("k", "EC", "P-256", "x", "y"));
+        var enrolment = new AgentEnrolled("early", "standalone-kyma", "1", new AgentPublicKey("k", "EC", "P-256", "x", "y"), TimeSpan.FromMinutes(1), "1.0.0");
         var publishing = agent.Bus.Publish(enrolment, TestContext.Current.CancellationToken);
 
         await using var director = await BusHost.StartAsync(own.Settings, bus =>

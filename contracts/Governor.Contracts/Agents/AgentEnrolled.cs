@@ -11,8 +11,10 @@ namespace Governor.Contracts;
 /// <c>cloud-foundry</c>.</param>
 /// <param name="InstanceId">Random id of this start of the Agent.</param>
 /// <param name="PublicKey">Public key to which secrets for this runtime are sealed.</param>
-/// <param name="First">Whether this is the first message since the Agent started or reconnected: then it is answered
-/// although the runtime has just reported, because that report may be its predecessor's.</param>
+/// <param name="ReportInterval">The longest time between two reports, by the Agent's own configuration.</param>
+/// <param name="Version">Version of the Agent.</param>
+/// <param name="Start">Whether this is the first one since the Agent started or reconnected: then it is answered although
+/// the runtime has just reported, because that report may be its predecessor's.</param>
 [EntityName("governor.agent-enrolled")]
 [MessageUrn("governor:agent-enrolled")]
 public sealed record AgentEnrolled(
@@ -20,7 +22,9 @@ public sealed record AgentEnrolled(
     string Kind,
     string InstanceId,
     AgentPublicKey PublicKey,
-    bool First = false);
+    TimeSpan ReportInterval,
+    string Version,
+    bool Start = false);
 
 /// <summary>A public key as a JSON Web Key (RFC 7517) on the curve P-256.</summary>
 /// <param name="Kid">Key id: the key's thumbprint (RFC 7638), base64url.</param>

@@ -1,0 +1,63 @@
+namespace Governor.Agent.DaprFolder;
+
+/// <summary>Writes files so that a reader of the folder sees the old content or the new, never a part.</summary>
+internal static class AtomicFile
+{
+    private const string Prefix = ".governor-";
+    private const string Suffix = ".tmp"; // daprd reads *.yaml and *.yml only
+
+    /// <summary>Writes the content beside its later place, safe on disk, under a name that nobody reads.</summary>
+    /// <returns>Path of the temporary file, in the same folder so that moving it is one step.</returns>
+    internal static string Stage(string folder, byte[] content)
+    {
+        var temporary = Path.Combine(folder, $"{Prefix}{Guid.NewGuid():n}{Suffix}");
+        try
+        {
+            using var file = new FileStream(temporary, FileMode.CreateNew, FileAccess.Write);
+            file.Write(content);
+            file.Flush(flushToDisk: true);
+            return temporary;
+        }
+        catch
+        {
+            File.Delete(temporary);
+            throw;
+        }
+    }
+
+    /// <summary>Writes the file unless it holds this content already.</summary>
+    internal static void Write(string path, byte[] content)
+    {
+        if (Holds(path, content))
+            return;
+        var folder = Path.GetDirectoryName(path)!;
+        Directory.CreateDirectory(folder);
+        var temporary = Stage(folder, content);
+        try
+        {
+            File.Move(temporary, path, overwrite: true);
+        }
+        finally
+        {
+            File.Delete(temporary);
+        }
+    }
+
+    internal static bool Holds(string path, byte[] content)
+    {
+        var file = new FileInfo(path);
+        return file.Exists && file.Length == content.Length && File.ReadAllBytes(path).AsSpan().SequenceEqual(content);
+    }
+
+    /// <summary>Removes what a crash left. Young files stay: another Agent of this runtime may just be writing them.</summary>
+    internal static void RemoveLeftovers(string folder, DateTimeOffset olderThan)
+    {
+        if (!Directory.Exists(folder))
+            return;
+        foreach (var path in Directory.EnumerateFiles(folder, $"{Prefix}*{Suffix}").Where(path => File.GetLastWriteTimeUtc(path) < olderThan.UtcDateTime))
+            File.Delete(path);
+    }
+
+    internal static bool IsTemporary(string name) =>
+        name.StartsWith(Prefix, StringComparison.Ordinal) && name.EndsWith(Suffix, StringComparison.Ordinal);
+}

@@ -1,0 +1,97 @@
+using System.Text;
+using System.Text.Json;
+using System.Text.Unicode;
+
+namespace Governor.Director.Configurations;
+
+/// <summary>Reads the bodies of requests about configurations and says everything that is wrong with them at once: 400 for
+/// a wrong shape, 422 for content that cannot be accepted, 413 for too much of it.</summary>
+internal static class ConfigurationRequestParser
+{
+    /// <summary>Most bytes of one configuration's content as canonical JSON.</summary>
+    public const int MaxContentBytes = 256 * 1024;
+
+    /// <summary>Bounds of a configuration's priority, both included.</summary>
+    public const int MaxPriority = 1_000_000;
+
+    private const int MaxDepth = 64;
+
+    /// <summary>Reads the body of <c>PUT /api/v1/configurations/{name}</c>.</summary>
+    /// <param name="utf8Json">The body.</param>
+    /// <param name="knownCredentials">Names of the tenant's credentials, which components may refer to.</param>
+    public static Outcome<ConfigurationRequest> Parse(ReadOnlyMemory<byte> utf8Json, IReadOnlySet<string> knownCredentials)
+    {
+        try
+        {
+            using var document = Read(utf8Json);
+            return Parse(document.RootElement, knownCredentials);
+        }
+        catch (JsonException e)
+        {
+            return Malformed(e);
+        }
+    }
+
+    /// <summary>Reads the optional body of <c>DELETE /api/v1/configurations/{name}</c>: <c>{policy}</c>.</summary>
+    /// <param name="utf8Json">The body; may be empty.</param>
+    public static Outcome<RolloutPolicy> ParseDeletion(ReadOnlyMemory<byte> utf8Json)
+    {
+        if (utf8Json.IsEmpty) return RolloutPolicy.Default;
+        try
+        {
+            using var document = Read(utf8Json);
+            var errors = new RequestErrors();
+            var body = new RequestNode(document.RootElement, "$", errors).AsObject("policy");
+            var policy = RolloutPolicyReader.Read(body?["policy"]);
+            return errors.Any ? errors.ToRefusal() : policy;
+        }
+        catch (JsonException e)
+        {
+            return Malformed(e);
+        }
+    }
+
+    private static Outcome<ConfigurationRequest> Parse(JsonElement root, IReadOnlySet<string> knownCredentials)
+    {
+        var errors = new RequestErrors();
+        var body = new RequestNode(root, "$", errors)
+            .AsObject("components", "target", "priority", "allowPlaintext", "allowEmpty", "policy");
+        if (body is null) return errors.ToRefusal();
+
+        var allowPlaintext = body["allowPlaintext"]?.AsFlag() ?? false;
+        var components = ComponentReader.Read(
+            body.Required("components", "give a list of components, [] for none"), allowPlaintext, knownCredentials);
+        var target = TargetSelectorReader.Read(body.Required("target", "say which runtimes it is for, {} for every one"));
+        var priority = body["priority"]?.AsInteger(-MaxPriority, MaxPriority) ?? 0;
+        var allowEmpty = body["allowEmpty"]?.AsFlag() ?? false;
+        var policy = RolloutPolicyReader.Read(body["policy"]);
+        if (errors.Any) return errors.ToRefusal();
+
+        var content = ConfigurationContent.Normalized(components, target, priority, allowPlaintext);
+        var bytes = Encoding.UTF8.GetByteCount(content.ToJson());
+        if (bytes > MaxContentBytes)
+        {
+            return new Refusal(StatusCodes.Status413PayloadTooLarge, "configuration-too-large",
+                $"The content is {bytes} bytes as canonical JSON; at most {MaxContentBytes} are possible. Split it into several configurations.");
+        }
+
+        return new ConfigurationRequest(content, allowEmpty, policy);
+    }
+
+    private static JsonDocument Read(ReadOnlyMemory<byte> utf8Json)
+    {
+        // The parser takes any bytes inside a string; what is not UTF-8 would only come out when the string is read.
+        if (!Utf8.IsValid(utf8Json.Span)) throw new JsonException("The body is not UTF-8.");
+        if (utf8Json.Span.StartsWith(Encoding.UTF8.Preamble)) utf8Json = utf8Json[Encoding.UTF8.Preamble.Length..];
+        return JsonDocument.Parse(utf8Json, new JsonDocumentOptions { MaxDepth = MaxDepth });
+    }
+
+    /// <summary>Says where the text breaks, but not by the parser's message: that quotes the text, which may be a secret.</summary>
+    private static Refusal Malformed(JsonException e)
+    {
+        var where = e is { LineNumber: { } line, BytePositionInLine: { } position } ? $" at line {line + 1}, byte {position + 1}" : "";
+        return new Refusal(StatusCodes.Status400BadRequest, "malformed-json",
+            $"The body is not well-formed JSON{where}. It must be one JSON object in UTF-8, without comments, trailing commas or "
+            + $"text after its end, nested at most {MaxDepth} levels deep.");
+    }
+}

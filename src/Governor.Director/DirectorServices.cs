@@ -1,0 +1,123 @@
+using System.Text.Json.Serialization;
+using Governor.Director.Assignments;
+using Governor.Director.Configurations;
+using Governor.Director.Drift;
+using Governor.Director.Operations;
+using Governor.Director.Persistence;
+using Governor.Director.Reports;
+using Governor.Director.Rollouts;
+using Governor.Director.Runtimes;
+using Governor.Messaging;
+using MassTransit;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Configuration.Memory;
+
+namespace Governor.Director;
+
+/// <summary>Registers the Director: the same parts embedded and for real; only the database and the transport differ.</summary>
+internal static class DirectorServices
+{
+    /// <summary>Adds the Director on PostgreSQL.</summary>
+    public static void AddDirectorOnPostgres(this WebApplicationBuilder builder)
+    {
+        builder.Services.AddOptions<ConnectionOptions>()
+            .Configure(o => o.Director = builder.Configuration.GetConnectionString("Director"))
+            .Validate(o => !string.IsNullOrWhiteSpace(o.Director),
+                "ConnectionStrings__Director is missing: set it to the Npgsql connection string of the Director's database, for example Host=localhost;Database=governor;Username=governor;Password=…")
+            .ValidateOnStart();
+        builder.Services.AddDbContext<DirectorDbContext>((services, options) => options
+            .UseNpgsql(services.GetRequiredService<Microsoft.Extensions.Options.IOptions<ConnectionOptions>>().Value.Director)
+            .UseSnakeCaseNamingConvention());
+        builder.AddDirectorParts();
+        builder.Services.AddDriftJob(clusteredOn: builder.Configuration.GetConnectionString("Director"));
+    }
+
+    /// <summary>Adds the Director on a SQLite file, for one process.</summary>
+    public static void AddDirectorOnSqlite(this WebApplicationBuilder builder, string file)
+    {
+        builder.Services.AddDbContext<DirectorDbContext>((_, options) => options
+            .UseSqlite($"Data Source={file}").UseSnakeCaseNamingConvention().UseSqliteWriteLock());
+        builder.AddDirectorParts();
+        builder.Services.AddDriftJob(clusteredOn: null);
+    }
+
+    /// <summary>Adds the Director's endpoints, saga and outbox to the bus.</summary>
+    public static void AddDirector(this GovernorBusBuilder bus, bool onPostgres)
+    {
+        bus.OwnTopology();
+        bus.Register(x =>
+        {
+            x.AddConsumer<ReportConsumer>();
+            x.AddConsumer<EnrolmentConsumer>();
+            x.AddConsumer<ProvisionRuntimesConsumer>();
+            x.AddConsumer<DeprovisionRuntimeConsumer>();
+            x.AddConsumer<DeadLetterConsumer>();
+            x.AddSagaStateMachine<RolloutStateMachine, Rollout>().EntityFrameworkRepository(r =>
+            {
+                r.ConcurrencyMode = ConcurrencyMode.Pessimistic;
+                r.ExistingDbContext<DirectorDbContext>();
+                _ = onPostgres ? r.UsePostgres() : r.UseSqlite();
+            });
+            x.AddEntityFrameworkOutbox<DirectorDbContext>(o =>
+            {
+                _ = onPostgres ? o.UsePostgres() : o.UseSqlite();
+                o.UseBusOutbox();
+            });
+        });
+        bus.Endpoints(DirectorEndpoints.Configure);
+    }
+
+    private static void AddDirectorParts(this WebApplicationBuilder builder)
+    {
+        var services = builder.Services;
+        builder.Configuration.Sources.Insert(0, QuietLibraries());
+        services.AddSingleton(TimeProvider.System);
+        services.AddOptions<DatabaseOptions>().BindConfiguration("Database").ValidateOnStart();
+        services.AddOptions<DeliveryOptions>().BindConfiguration("Delivery").ValidateDataAnnotations().ValidateOnStart();
+        services.AddOptions<DriftOptions>().BindConfiguration("Drift").ValidateDataAnnotations().ValidateOnStart();
+        services.AddSingleton<DatabaseSetup>();
+        services.AddSingleton<RevisionContents>();
+        services.AddScoped<Assigner>();
+        services.AddScoped<Dispatcher>();
+        services.AddScoped<Sweeper>();
+        services.AddScoped<RolloutEngine>();
+        services.AddScoped<RolloutPlanner>();
+        services.AddScoped<RolloutActionHandler>();
+        services.AddScoped<ConfigurationHandler>();
+        services.AddScoped<FleetRegistry>();
+        services.AddScoped<Joiner>();
+        services.AddScoped<Readiness>();
+        services.AddScoped<Deregistration>();
+        services.AddScoped<ReportRecorder>();
+        services.AddScoped<DriftScan>();
+        services.AddScoped<DriftComparison>();
+        services.AddScoped<FindingRecorder>();
+        services.AddHostedService<EachSecond>();
+        services.ConfigureHttpJsonOptions(o => o.SerializerOptions.DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull);
+        services.AddProblemDetails();
+        services.AddExceptionHandler<UnexpectedErrors>();
+        services.AddHealthChecks().AddCheck<SchemaHealthCheck>("schema", tags: [Health.Ready]);
+        services.Configure<HostOptions>(o => o.ShutdownTimeout = TimeSpan.FromSeconds(10));
+        builder.WebHost.ConfigureKestrel(o => o.AddServerHeader = false);
+    }
+
+    /// <summary>The lowest of all settings: libraries say what is wrong, not what they do. A failed statement becomes an
+    /// exception, and whoever handles that says so once.</summary>
+    private static MemoryConfigurationSource QuietLibraries() => new()
+    {
+        InitialData = new Dictionary<string, string?>
+        {
+            ["Logging:LogLevel:Microsoft"] = "Warning",
+            ["Logging:LogLevel:Microsoft.Hosting.Lifetime"] = "Information",
+            ["Logging:LogLevel:Microsoft.EntityFrameworkCore.Database.Command"] = "None",
+            ["Logging:LogLevel:MassTransit"] = "Warning",
+            ["Logging:LogLevel:Quartz"] = "Warning",
+        },
+    };
+
+    /// <summary>The Director's database.</summary>
+    private sealed class ConnectionOptions
+    {
+        public string? Director { get; set; }
+    }
+}

@@ -1,0 +1,161 @@
+using Governor.Director.Operations;
+using Governor.Director.Persistence;
+using Governor.Director.Rollouts;
+using Governor.Director.Runtimes;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Options;
+
+namespace Governor.Director.Drift;
+
+/// <summary>A runtime that should be sent the whole again.</summary>
+/// <param name="RuntimeId">The runtime.</param>
+/// <param name="SentGeneration">What had been sent to it when it was looked at.</param>
+/// <param name="Configurations">The configurations that are the reason; empty if its generation is behind.</param>
+internal sealed record DriftSend(string RuntimeId, long SentGeneration, IReadOnlyList<string> Configurations);
+
+/// <summary>A runtime and configuration that differ.</summary>
+/// <param name="Finding">What is found.</param>
+/// <param name="Tenant">Owner of the runtime.</param>
+/// <param name="NeverShown">Whether the assignment was never reported as applied: then it is delivered in every mode.</param>
+internal sealed record DriftPair(DriftFinding Finding, string Tenant, bool NeverShown)
+{
+    /// <summary>Whether the runtime refused the content: it is not sent again, it is shown.</summary>
+    public bool IsRefused => Finding.Reason is not null;
+}
+
+/// <summary>What a comparison of assignments with reports found.</summary>
+internal sealed class DriftComparisonResult
+{
+    public required IReadOnlyList<DriftPair> Pairs { get; init; }
+
+    public required IReadOnlyList<(Runtime Runtime, bool IsAway, bool IsBehind)> Fleet { get; init; }
+
+    /// <summary>Pairs that were passed over because something is on its way to them: nothing is known of them yet.</summary>
+    public required IReadOnlySet<(string RuntimeId, string Configuration)> PassedOver { get; init; }
+
+    public IReadOnlyList<DriftFinding> Findings =>
+    [
+        .. Pairs.Select(p => p.Finding),
+        .. Fleet.Where(f => f.IsAway && f.Runtime.HeardAt is not null).Select(f => new DriftFinding
+        {
+            RuntimeId = f.Runtime.RuntimeId, Configuration = "", Kind = DriftKind.Silent,
+        }),
+    ];
+
+    /// <summary>Runtimes for which back-off goes on.</summary>
+    public HashSet<string> Troubled =>
+    [
+        .. Pairs.Select(p => p.Finding.RuntimeId), .. PassedOver.Select(p => p.RuntimeId),
+        .. Fleet.Where(f => f.IsBehind || f.IsAway).Select(f => f.Runtime.RuntimeId),
+    ];
+
+    /// <summary>Who is to be sent to. <i>Deliver</i> works in every mode; healing in <see cref="DriftMode.Heal"/>.</summary>
+    public IEnumerable<DriftSend> Sends(DriftMode mode)
+    {
+        var reasons = Pairs
+            .Where(p => !p.IsRefused && (mode == DriftMode.Heal || p.NeverShown))
+            .ToLookup(p => p.Finding.RuntimeId, p => p.Finding.Configuration, StringComparer.Ordinal);
+        return Fleet
+            .Where(f => !f.IsAway && (f.IsBehind || reasons.Contains(f.Runtime.RuntimeId)))
+            .Select(f => new DriftSend(f.Runtime.RuntimeId, f.Runtime.SentGeneration, [.. reasons[f.Runtime.RuntimeId]]));
+    }
+}
+
+/// <summary>Compares what runtimes are assigned with what they report, in SQL. Reads only.</summary>
+internal sealed class DriftComparison(DirectorDbContext db, IOptions<DeliveryOptions> delivery)
+{
+    public async Task<DriftComparisonResult> CompareAsync(DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        var sentBefore = now - delivery.Value.Deadline;
+        var pairs = await DifferencesAsync(cancellationToken);
+        var fleet = await db.Runtimes.AsNoTracking()
+            .Where(r => r.State != RuntimeState.Provisioning).ToListAsync(cancellationToken);
+        var listening = await db.ListeningSinceAsync(now, cancellationToken);
+        var runtimes = fleet.ToDictionary(r => r.RuntimeId, StringComparer.Ordinal);
+
+        var found = new List<DriftPair>();
+        var passed = new HashSet<(string, string)>();
+        foreach (var pair in pairs)
+        {
+            if (!runtimes.TryGetValue(pair.RuntimeId, out var runtime) || runtime.IsAway(now, listening))
+                continue;
+
+            // Something is on its way to this pair: what was sent has not been answered, or a rollout has it in hand.
+            var onItsWay = pair.SentAt > sentBefore && runtime.ReportedGeneration < pair.SentGeneration;
+            if (onItsWay || pair.InHand)
+                passed.Add((pair.RuntimeId, pair.Configuration));
+            else
+                found.Add(new DriftPair(ToFinding(pair, now), runtime.Tenant, !pair.Reported));
+        }
+
+        return new DriftComparisonResult
+        {
+            Pairs = found,
+            PassedOver = passed,
+            Fleet =
+            [
+                .. fleet.Select(r => (r, r.IsAway(now, listening),
+                    r.HeardAt is not null && r.ReportedGeneration < r.Generation && !(r.SentAt > sentBefore))),
+            ],
+        };
+    }
+
+    private static DriftFinding ToFinding(Difference pair, DateTimeOffset now) => new()
+    {
+        RuntimeId = pair.RuntimeId,
+        Configuration = pair.Configuration,
+        Kind = pair.Shown is null ? DriftKind.Missing : pair.ShowsOlder ? DriftKind.Stale : DriftKind.Tampered,
+        DetectedAt = now,
+        ExpectedDigest = pair.Digest,
+        ReportedDigest = pair.Shown,
+        Reason = pair.Outcome is "failed" or "rejected" && pair.OutcomeDigest == pair.Digest
+            ? $"{pair.Outcome}: {pair.Message ?? pair.Reason ?? "no reason given"}" : null,
+    };
+
+    /// <summary>Pairs whose report does not show what is assigned.</summary>
+    private Task<List<Difference>> DifferencesAsync(CancellationToken cancellationToken) => (
+            from a in db.Assignments
+            join r in db.Runtimes on a.RuntimeId equals r.RuntimeId
+            where r.State == RuntimeState.Ready && r.HeardAt != null
+            from i in db.ReportItems.Where(i => i.RuntimeId == a.RuntimeId && i.Configuration == a.Configuration).DefaultIfEmpty()
+            where i == null || i.Digest == null || i.Digest != a.Digest
+                || ((i.Outcome == "failed" || i.Outcome == "rejected") && i.OutcomeDigest == a.Digest)
+            select new Difference
+            {
+                RuntimeId = a.RuntimeId,
+                Configuration = a.Configuration,
+                Digest = a.Digest,
+                Reported = a.Reported,
+                SentAt = a.SentAt,
+                SentGeneration = a.SentGeneration,
+                Shown = i.Digest,
+                Outcome = i.Outcome,
+                OutcomeDigest = i.OutcomeDigest,
+                Reason = i.Reason,
+                Message = i.Message,
+                ShowsOlder = db.Revisions.Any(v => v.Tenant == r.Tenant && v.Configuration == a.Configuration
+                    && v.Revision < a.Revision && v.Digest == i.Digest),
+                InHand = db.Targets.Any(t => t.RuntimeId == a.RuntimeId && t.Attempts > 0
+                    && (t.State == TargetState.Waiting || t.State == TargetState.Dispatched || t.State == TargetState.Deferred)
+                    && db.Rollouts.Any(o => o.CorrelationId == t.RolloutId && o.EndedAt == null
+                        && o.Tenant == r.Tenant && o.Configuration == a.Configuration)),
+            })
+        .ToListAsync(cancellationToken);
+
+    private sealed class Difference
+    {
+        public required string RuntimeId { get; init; }
+        public required string Configuration { get; init; }
+        public required string Digest { get; init; }
+        public bool Reported { get; init; }
+        public DateTimeOffset? SentAt { get; init; }
+        public long? SentGeneration { get; init; }
+        public string? Shown { get; init; }
+        public string? Outcome { get; init; }
+        public string? OutcomeDigest { get; init; }
+        public string? Reason { get; init; }
+        public string? Message { get; init; }
+        public bool ShowsOlder { get; init; }
+        public bool InHand { get; init; }
+    }
+}

@@ -1,0 +1,117 @@
+using Governor.Contracts;
+using Governor.Director.Assignments;
+using Governor.Director.Persistence;
+using Governor.Director.Rollouts;
+using Governor.Director.Runtimes;
+using MassTransit;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Options;
+
+namespace Governor.Director.Drift;
+
+/// <summary>What one run of the drift job did.</summary>
+internal sealed record DriftScanResult(int Findings, int Sent);
+
+/// <summary>One run of the drift job: wakes what went quiet, sweeps, compares assignments with reports, records findings,
+/// delivers and heals. Set-based, in several short transactions, so that it holds no lock for long.</summary>
+internal sealed class DriftScan(
+    DirectorDbContext db, Sweeper sweeper, Assigner assigner, DriftComparison comparison, FindingRecorder recorder,
+    IPublishEndpoint bus, IOptions<DriftOptions> options, IOptions<DeliveryOptions> delivery, TimeProvider clock)
+{
+    public async Task<DriftScanResult> RunAsync(CancellationToken cancellationToken)
+    {
+        var now = clock.GetUtcNow();
+        await InTransactionAsync(() => WakeAsync(now, cancellationToken), cancellationToken);
+        await sweeper.SweepAllAsync(work => InTransactionAsync(work, cancellationToken), cancellationToken);
+
+        var comparisonResult = await comparison.CompareAsync(now, cancellationToken);
+        if (options.Value.Mode != DriftMode.Off)
+            await InTransactionAsync(() => recorder.RecordAsync(comparisonResult, now, cancellationToken), cancellationToken);
+        await ResetBackOffAsync(comparisonResult, cancellationToken);
+
+        var sends = comparisonResult.Sends(options.Value.Mode).Take(options.Value.MaxSends).ToList();
+        foreach (var chunk in sends.Chunk(Assigner.Chunk))
+            await InTransactionAsync(() => SendAsync(chunk, now, cancellationToken), cancellationToken);
+        return new DriftScanResult(comparisonResult.Findings.Count, sends.Count);
+    }
+
+    /// <summary>Rollouts whose saga went quiet, and runtimes that stayed in provisioning or deregistering, get their message
+    /// again.</summary>
+    private async Task WakeAsync(DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        var quietSince = now - options.Value.Interval;
+        var quiet = await db.Rollouts.AsNoTracking()
+            .Where(r => r.EndedAt == null && r.TouchedAt <= quietSince)
+            .Select(r => r.CorrelationId).ToListAsync(cancellationToken);
+        foreach (var rolloutId in quiet)
+            await bus.Publish(new TargetsProgressed(rolloutId), cancellationToken);
+
+        var lateSince = now - delivery.Value.Deadline;
+        var unprovisioned = await db.Runtimes.AsNoTracking()
+            .Where(r => r.State == RuntimeState.Provisioning && r.StateSince <= lateSince)
+            .Select(r => r.RuntimeId).ToListAsync(cancellationToken);
+        foreach (var chunk in unprovisioned.Chunk(FleetRegistry.MaxBatch))
+            await bus.Publish(new ProvisionRuntimes(chunk), cancellationToken);
+        await db.SaveChangesAsync(cancellationToken);
+    }
+
+    private async Task SendAsync(DriftSend[] chunk, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        var fleet = await assigner.LockAsync([.. chunk.Select(s => s.RuntimeId)], cancellationToken);
+        var rows = new RowSet(db, ("runtime_id", ColumnType.Text), ("not_before", ColumnType.Instant), ("back_off", ColumnType.Integer));
+        var budget = new SendBudget();
+        var members = new List<FleetMember>();
+        foreach (var send in chunk)
+        {
+            // Looked at again under the lock: somebody else may have sent to it in between.
+            if (fleet.Find(send.RuntimeId) is not { WhyNotSent: null } member || member.Runtime.HealNotBefore > now
+                || member.Runtime.SentGeneration != send.SentGeneration || !budget.Takes(member))
+            {
+                continue;
+            }
+
+            member.Resent.UnionWith(send.Configurations);
+            members.Add(member);
+            var wait = member.Runtime.HealBackOff > TimeSpan.Zero ? member.Runtime.HealBackOff : options.Value.Interval;
+            rows.Add(send.RuntimeId, now + wait, Doubled(wait).Ticks);
+        }
+
+        await assigner.SendAsync(members, new SendCause(), cancellationToken);
+        await rows.ExecuteAsync(
+            """
+            UPDATE runtimes AS r SET heal_not_before = x.not_before, heal_back_off = x.back_off
+            FROM {rows} WHERE r.runtime_id = x.runtime_id
+            """, cancellationToken);
+        await db.SaveChangesAsync(cancellationToken);
+    }
+
+    private static TimeSpan Doubled(TimeSpan wait)
+    {
+        var longest = TimeSpan.FromHours(1);
+        return wait * 2 < longest ? wait * 2 : longest;
+    }
+
+    /// <summary>Whoever is found in order may be healed at once the next time.</summary>
+    private async Task ResetBackOffAsync(DriftComparisonResult result, CancellationToken cancellationToken)
+    {
+        var troubled = result.Troubled;
+        var calm = (await db.Runtimes.AsNoTracking().Where(r => r.HealNotBefore != null).Select(r => r.RuntimeId)
+            .ToListAsync(cancellationToken)).Where(id => !troubled.Contains(id)).ToList();
+        if (calm.Count == 0)
+            return;
+
+        await InTransactionAsync(
+            () => db.Runtimes.Where(r => calm.Contains(r.RuntimeId)).ExecuteUpdateAsync(
+                set => set.SetProperty(r => r.HealNotBefore, (DateTimeOffset?)null).SetProperty(r => r.HealBackOff, TimeSpan.Zero),
+                cancellationToken),
+            cancellationToken);
+    }
+
+    private async Task InTransactionAsync(Func<Task> work, CancellationToken cancellationToken)
+    {
+        await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
+        await work();
+        await db.SaveChangesAsync(cancellationToken);
+        await transaction.CommitAsync(cancellationToken);
+    }
+}

@@ -1,0 +1,24 @@
+using Microsoft.AspNetCore.Http.HttpResults;
+
+namespace Governor.Director.Operations;
+
+/// <summary>Answers that are problem details (RFC 9457) with a stable <c>code</c>.</summary>
+internal static class Problems
+{
+    public static ProblemHttpResult ToProblem(this Refusal refusal) => TypedResults.Problem(
+        detail: refusal.Detail,
+        statusCode: refusal.Status,
+        extensions: refusal.Errors is { } errors
+            ? new Dictionary<string, object?> { ["code"] = refusal.Code, ["errors"] = errors }
+            : new Dictionary<string, object?> { ["code"] = refusal.Code });
+
+    public static ProblemHttpResult NotFound(string code, string detail) =>
+        new Refusal(StatusCodes.Status404NotFound, code, detail).ToProblem();
+
+    public static ProblemHttpResult Invalid(string code, string detail) =>
+        new Refusal(StatusCodes.Status400BadRequest, code, detail).ToProblem();
+
+    /// <summary>What the design offers and this version does not: refused, never ignored.</summary>
+    public static ProblemHttpResult NotImplemented(string what) =>
+        new Refusal(StatusCodes.Status422UnprocessableEntity, "not-implemented", $"{what} is not implemented yet.").ToProblem();
+}

@@ -1,0 +1,70 @@
+using System.Globalization;
+using Governor.Director.Configurations;
+
+namespace Governor.Director.Operations;
+
+/// <summary>What every request says beside its body.</summary>
+internal static class RequestFacts
+{
+    public const string DefaultTenant = "default";
+
+    /// <summary>Most bytes of a body that is read at all.</summary>
+    private const int MaxBody = 1024 * 1024;
+
+    /// <summary>The tenant: <c>default</c> unless the header <c>Tenant</c> says otherwise.</summary>
+    public static Outcome<string> Tenant(this HttpContext http)
+    {
+        var tenant = http.Request.Headers["Tenant"].FirstOrDefault() ?? DefaultTenant;
+        return DnsLabel.IsValid(tenant)
+            ? tenant
+            : new Refusal(StatusCodes.Status400BadRequest, "invalid-name", $"The header `Tenant` must be {DnsLabel.Rule}.");
+    }
+
+    /// <summary>Who asks. There is no log-in yet: the header <c>Requested-By</c> is taken at its word.</summary>
+    public static string RequestedBy(this HttpContext http)
+    {
+        var name = http.Request.Headers["Requested-By"].FirstOrDefault();
+        return string.IsNullOrWhiteSpace(name) ? "anonymous" : name.Length > 256 ? name[..256] : name;
+    }
+
+    /// <summary>The number in <c>If-Match: "n"</c>; 0 for <c>If-None-Match: *</c>; null without either.</summary>
+    public static Outcome<Expectation> ExpectedVersion(this HttpContext http)
+    {
+        if (http.Request.Headers.IfNoneMatch.ToString() == "*")
+            return new Expectation(0);
+
+        var match = http.Request.Headers.IfMatch.ToString();
+        if (match.Length == 0 || match == "*")
+            return new Expectation(null);
+
+        var text = match.AsSpan().Trim('"');
+        return int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var version)
+            ? new Expectation(version)
+            : new Refusal(StatusCodes.Status400BadRequest, "invalid-if-match",
+                "`If-Match` must be the `ETag` of a former answer, for example \"3\".");
+    }
+
+    /// <summary>Reads the body, up to 1 MiB.</summary>
+    /// <returns>The bytes, or a refusal with <paramref name="tooLarge"/> as its code.</returns>
+    public static async Task<Outcome<byte[]>> ReadBodyAsync(
+        this HttpContext http, string tooLarge, CancellationToken cancellationToken)
+    {
+        using var buffer = new MemoryStream();
+        var chunk = new byte[16 * 1024];
+        int read;
+        while ((read = await http.Request.Body.ReadAsync(chunk, cancellationToken)) > 0)
+        {
+            buffer.Write(chunk, 0, read);
+            if (buffer.Length > MaxBody)
+            {
+                return new Refusal(StatusCodes.Status413PayloadTooLarge, tooLarge,
+                    $"The body is over {MaxBody} bytes. Make it smaller, or split the configuration.");
+            }
+        }
+
+        return buffer.ToArray();
+    }
+
+    /// <summary>What version a client expects: null for any, 0 for none.</summary>
+    internal sealed record Expectation(int? Version);
+}

@@ -1,0 +1,34 @@
+using System.Data.Common;
+using Microsoft.AspNetCore.Diagnostics;
+using Microsoft.AspNetCore.Mvc;
+using Microsoft.EntityFrameworkCore;
+
+namespace Governor.Director.Operations;
+
+/// <summary>Answers what no endpoint expected: a request that cannot be read, a database that is away, a defect.</summary>
+internal sealed class UnexpectedErrors(IProblemDetailsService problems) : IExceptionHandler
+{
+    public ValueTask<bool> TryHandleAsync(HttpContext httpContext, Exception exception, CancellationToken cancellationToken)
+    {
+        var (status, code, detail) = exception switch
+        {
+            BadHttpRequestException bad => (bad.StatusCode, "bad-request", bad.Message),
+            _ when IsDatabaseAway(exception) => (StatusCodes.Status503ServiceUnavailable, "database-unavailable",
+                "The database does not answer. Nothing was changed; repeat the request. GET /health/ready says when it is back."),
+            _ => (StatusCodes.Status500InternalServerError, "internal-error",
+                "Something went wrong in the Director. Its log says what; repeat the request, it changes nothing twice."),
+        };
+        httpContext.Response.StatusCode = status;
+        return problems.TryWriteAsync(new ProblemDetailsContext
+        {
+            HttpContext = httpContext,
+            Exception = exception,
+            ProblemDetails = new ProblemDetails { Status = status, Detail = detail, Extensions = { ["code"] = code } },
+        });
+    }
+
+    private static bool IsDatabaseAway(Exception exception) =>
+        exception is DbException { IsTransient: true }
+        || exception is InvalidOperationException { InnerException: DbException { IsTransient: true } }
+        || exception is DbUpdateException { InnerException: DbException { IsTransient: true } };
+}

@@ -1,0 +1,75 @@
+using System.Text.Json;
+using Governor.Director.Assignments;
+using Governor.Director.Configurations;
+using Governor.Director.Drift;
+using Governor.Director.Operations;
+using Governor.Director.Rollouts;
+using Governor.Director.Runtimes;
+using MassTransit;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.ChangeTracking;
+using Microsoft.EntityFrameworkCore.Storage.ValueConversion;
+
+namespace Governor.Director.Persistence;
+
+/// <summary>The Director's database: PostgreSQL, or SQLite when embedded.</summary>
+internal sealed class DirectorDbContext(DbContextOptions<DirectorDbContext> options) : DbContext(options)
+{
+    public DbSet<Runtime> Runtimes => Set<Runtime>();
+
+    public DbSet<RetiredRuntime> RetiredRuntimes => Set<RetiredRuntime>();
+
+    public DbSet<Configuration> Configurations => Set<Configuration>();
+
+    public DbSet<ConfigurationRevision> Revisions => Set<ConfigurationRevision>();
+
+    public DbSet<Assignment> Assignments => Set<Assignment>();
+
+    public DbSet<ReportItem> ReportItems => Set<ReportItem>();
+
+    public DbSet<Rollout> Rollouts => Set<Rollout>();
+
+    public DbSet<RolloutWave> Waves => Set<RolloutWave>();
+
+    public DbSet<RolloutTarget> Targets => Set<RolloutTarget>();
+
+    public DbSet<RolloutAction> Actions => Set<RolloutAction>();
+
+    public DbSet<RolloutEvent> Events => Set<RolloutEvent>();
+
+    public DbSet<DriftFinding> Findings => Set<DriftFinding>();
+
+    public DbSet<Heartbeat> Heartbeats => Set<Heartbeat>();
+
+    /// <summary>Whether this is PostgreSQL; otherwise it is SQLite.</summary>
+    public bool IsPostgres => Database.IsNpgsql();
+
+    protected override void OnModelCreating(ModelBuilder modelBuilder)
+    {
+        modelBuilder.ApplyConfigurationsFromAssembly(typeof(DirectorDbContext).Assembly);
+        modelBuilder.Entity<Runtime>().Property(r => r.Labels)
+            .HasConversion(new LabelsConverter(), new LabelsComparer());
+        modelBuilder.AddTransactionalOutboxEntities();
+    }
+
+    protected override void ConfigureConventions(ModelConfigurationBuilder configurationBuilder)
+    {
+        configurationBuilder.Properties<TimeSpan>().HaveConversion<TimeSpanToTicksConverter>();
+        if (!IsPostgres)
+        {
+            // SQLite has no type for instants; ticks compare and sort, text in the provider's format does not translate.
+            configurationBuilder.Properties<DateTimeOffset>().HaveConversion<UtcTicksConverter>();
+        }
+    }
+
+    private sealed class UtcTicksConverter() : ValueConverter<DateTimeOffset, long>(
+        instant => instant.UtcTicks, ticks => new DateTimeOffset(ticks, TimeSpan.Zero));
+
+    private sealed class LabelsConverter() : ValueConverter<IReadOnlyDictionary<string, string>, string>(
+        labels => JsonSerializer.Serialize(labels, JsonSerializerOptions.Default),
+        json => JsonSerializer.Deserialize<Dictionary<string, string>>(json, JsonSerializerOptions.Default)!);
+
+    private sealed class LabelsComparer() : ValueComparer<IReadOnlyDictionary<string, string>>(
+        (a, b) => a!.Count == b!.Count && !a.Except(b).Any(),
+        labels => labels.Count);
+}

@@ -1,0 +1,134 @@
+using Governor.Contracts;
+using Governor.Director.Assignments;
+using Governor.Director.Persistence;
+using Governor.Director.Rollouts;
+using MassTransit;
+using Microsoft.EntityFrameworkCore;
+
+namespace Governor.Director.Runtimes;
+
+/// <summary>What runtimes may join or leave, read and locked before the runtimes themselves are.</summary>
+/// <param name="Stable">The stable revision of each configuration of the tenant that has one.</param>
+/// <param name="Open">The open rollouts, locked, with their revisions.</param>
+/// <param name="Targets">The targets that the runtimes have in them, locked.</param>
+internal sealed record JoinPlan(
+    IReadOnlyList<RevisionContent> Stable,
+    IReadOnlyList<(Rollout Rollout, RevisionContent Revision)> Open,
+    ILookup<string, RolloutTarget> Targets);
+
+/// <summary><i>Join and leave</i>: a runtime that begins to match is assigned the stable revision at once and is taken in
+/// by open rollouts; one that ceases to match loses what it was assigned at once.</summary>
+internal sealed class Joiner(
+    DirectorDbContext db, Assigner assigner, RevisionContents revisions, IPublishEndpoint bus, TimeProvider clock)
+{
+    /// <summary>Locks what comes before the runtimes in the order of locks: rollouts, waves, targets.</summary>
+    public async Task<JoinPlan> PrepareAsync(
+        string tenant, IReadOnlyList<RuntimeRegistration> registrations, CancellationToken cancellationToken)
+    {
+        var stable = await db.Configurations.AsNoTracking()
+            .Where(c => c.Tenant == tenant && c.StableRevision > 0)
+            .Select(c => new { c.Name, c.StableRevision }).ToListAsync(cancellationToken);
+        var open = await db.Rollouts
+            .FromSqlRaw(
+                $"SELECT * FROM rollouts WHERE tenant = @tenant AND ended_at IS NULL ORDER BY rollout_id DESC{db.ForUpdate()}",
+                db.Parameter("tenant", tenant))
+            .AsNoTracking().ToListAsync(cancellationToken);
+        open = [.. open.Where(r => r.EndedAt is null)];
+        var rolloutIds = open.Select(r => r.CorrelationId).ToList();
+        await db.LockWavesAsync(rolloutIds, cancellationToken);
+        var ids = registrations.Select(r => r.RuntimeId).ToList();
+        var targets = await db.LockTargetsOfAsync(rolloutIds, ids, cancellationToken);
+        await db.LockTargetsAsync(ids, cancellationToken);
+
+        var contents = await revisions.GetAsync(
+            db,
+            stable.Select(c => new RevisionKey(tenant, c.Name, c.StableRevision))
+                .Concat(open.Select(r => new RevisionKey(tenant, r.Configuration, r.Revision))).Distinct(),
+            cancellationToken);
+        return new JoinPlan(
+            [.. stable.Select(c => contents[new RevisionKey(tenant, c.Name, c.StableRevision)])],
+            [.. open.Select(r => (r, contents[new RevisionKey(tenant, r.Configuration, r.Revision)]))],
+            targets.ToLookup(t => t.RuntimeId, StringComparer.Ordinal));
+    }
+
+    /// <summary>Assigns and sends what follows from the new labels. A new runtime is sent the whole even if it is empty: what
+    /// a former life left there goes.</summary>
+    public async Task JoinAsync(
+        JoinPlan plan, FleetSlice fleet, IReadOnlySet<string> created, IReadOnlyList<RuntimeRegistration> relabelled,
+        CancellationToken cancellationToken)
+    {
+        var changes = new TargetChanges(db, clock.GetUtcNow());
+        var concerned = new List<FleetMember>();
+        foreach (var runtimeId in created)
+        {
+            if (fleet.Find(runtimeId) is { } member)
+            {
+                Decide(plan, member, former: null, changes);
+                concerned.Add(member);
+            }
+        }
+
+        foreach (var registration in relabelled)
+        {
+            var member = fleet.Find(registration.RuntimeId)!;
+            var former = member.Runtime.Labels;
+            member.Runtime.Labels = registration.Labels;
+            Decide(plan, member, former, changes);
+            if (member.Changes.Count > 0)
+                concerned.Add(member);
+        }
+
+        var progressed = changes.Rollouts;
+        await changes.SaveAsync(cancellationToken);
+        await assigner.SendAsync(concerned, new SendCause(), cancellationToken);
+        foreach (var rolloutId in progressed)
+            await bus.Publish(new TargetsProgressed(rolloutId), cancellationToken);
+    }
+
+    /// <param name="plan">What there is to join.</param>
+    /// <param name="member">The runtime, with its new labels.</param>
+    /// <param name="former">Its former labels; null for a new runtime, which matched nothing.</param>
+    /// <param name="changes">Takes the changes of targets.</param>
+    private static void Decide(
+        JoinPlan plan, FleetMember member, IReadOnlyDictionary<string, string>? former, TargetChanges changes)
+    {
+        var runtime = member.Runtime;
+        bool Matches(RevisionContent revision) => revision.Matches(runtime.RuntimeId, runtime.Kind, runtime.Labels);
+        bool Matched(RevisionContent revision) => former is not null && revision.Matches(runtime.RuntimeId, runtime.Kind, former);
+
+        var stable = plan.Stable.ToDictionary(r => r.Configuration, StringComparer.Ordinal);
+        foreach (var configuration in stable.Keys.Union(member.Assignments.Keys).ToList())
+        {
+            var begins = stable.TryGetValue(configuration, out var candidate) && Matches(candidate) && !Matched(candidate);
+            if (member.AssignedRevision(configuration) is { } assigned)
+            {
+                if (!Matches(assigned) && Matched(assigned))
+                    member.Assign(configuration, begins ? candidate : null);
+            }
+            else if (begins)
+            {
+                member.Assign(configuration, candidate);
+            }
+        }
+
+        foreach (var (rollout, revision) in plan.Open)
+        {
+            var target = plan.Targets[runtime.RuntimeId].FirstOrDefault(t => t.RolloutId == rollout.CorrelationId);
+            if (Matches(revision) && !Matched(revision) && target is null or { State: TargetState.Removed }
+                && rollout.CurrentState != RolloutStates.Aborting)
+            {
+                changes.Add(
+                    new RolloutTarget { RolloutId = rollout.CorrelationId, RuntimeId = runtime.RuntimeId, Wave = target?.Wave ?? rollout.Waves - 1 },
+                    target?.State);
+            }
+            else if (target is { IsDone: false } && !Matches(revision) && Matched(revision)
+                && !WillHold(member, rollout.Configuration))
+            {
+                changes.Move(target, TargetState.Removed, "left-selector");
+            }
+        }
+    }
+
+    private static bool WillHold(FleetMember member, string configuration) =>
+        member.Changes.TryGetValue(configuration, out var change) ? change is not null : member.Assignments.ContainsKey(configuration);
+}

@@ -1,0 +1,58 @@
+using MassTransit.Configuration;
+using MassTransit.EntityFrameworkCoreIntegration;
+using Microsoft.EntityFrameworkCore;
+
+namespace MassTransit;
+
+/// <summary>Registers the transactional outbox.</summary>
+public static class EntityFrameworkOutboxConfigurationExtensions
+{
+    /// <summary>Adds an outbox in the database of a DbContext, and the service that delivers it.</summary>
+    /// <param name="configurator">The bus registration; only the default bus (<see cref="IBus"/>) has an outbox.</param>
+    /// <param name="configure">Settings; the kind of database must be among them.</param>
+    /// <typeparam name="TDbContext">The DbContext, registered with AddDbContext or AddDbContextPool.</typeparam>
+    /// <exception cref="ConfigurationException">A setting is missing or out of its range.</exception>
+    public static void AddEntityFrameworkOutbox<TDbContext>(
+        this IBusRegistrationConfigurator configurator, Action<IEntityFrameworkOutboxConfigurator>? configure = null)
+        where TDbContext : DbContext
+    {
+        var outbox = new EntityFrameworkOutboxConfigurator<TDbContext>();
+        configure?.Invoke(outbox);
+        outbox.Register(configurator);
+    }
+
+    /// <summary>
+    /// Runs every consumer and saga of a receive endpoint in one transaction of its scope's DbContext, which also holds what it
+    /// publishes and sends. Needs <see cref="AddEntityFrameworkOutbox{TDbContext}"/>. Batch consumers are left alone.
+    /// </summary>
+    /// <remarks>At the end the DbContext is saved. Configure retries outside: every attempt gets a scope and a DbContext of its own.</remarks>
+    /// <param name="configurator">The receive endpoint, before its consumers are configured.</param>
+    /// <param name="context">The registration of the bus.</param>
+    /// <typeparam name="TDbContext">The DbContext that owns the outbox.</typeparam>
+    public static void UseEntityFrameworkOutbox<TDbContext>(this IReceiveEndpointConfigurator configurator, IRegistrationContext context)
+        where TDbContext : DbContext
+    {
+        var observer = new OutboxConsumePipeSpecificationObserver<TDbContext>(configurator, context);
+        configurator.ConnectConsumerConfigurationObserver(observer);
+        configurator.ConnectSagaConfigurationObserver(observer);
+        configurator.ConnectActivityConfigurationObserver(observer);
+    }
+
+    /// <summary>The outbox lies in PostgreSQL.</summary>
+    /// <param name="configurator">The outbox.</param>
+    /// <returns>The same configurator.</returns>
+    public static IEntityFrameworkOutboxConfigurator UsePostgres(this IEntityFrameworkOutboxConfigurator configurator)
+    {
+        configurator.LockStatementProvider = new PostgresLockStatementProvider();
+        return configurator;
+    }
+
+    /// <summary>The outbox lies in SQLite: only one process may deliver it.</summary>
+    /// <param name="configurator">The outbox.</param>
+    /// <returns>The same configurator.</returns>
+    public static IEntityFrameworkOutboxConfigurator UseSqlite(this IEntityFrameworkOutboxConfigurator configurator)
+    {
+        configurator.LockStatementProvider = new SqliteLockStatementProvider();
+        return configurator;
+    }
+}

@@ -1,0 +1,45 @@
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Infrastructure;
+using Microsoft.EntityFrameworkCore.Metadata;
+using Microsoft.EntityFrameworkCore.Storage;
+
+namespace MassTransit.EntityFrameworkCoreIntegration;
+
+/// <summary>The delimited names of an entity's table and columns, as the model of a DbContext has them.</summary>
+internal sealed class TableNames
+{
+    private readonly IEntityType _entityType;
+    private readonly StoreObjectIdentifier _table;
+    private readonly ISqlGenerationHelper _sql;
+
+    private TableNames(IEntityType entityType, StoreObjectIdentifier table, ISqlGenerationHelper sql)
+    {
+        (_entityType, _table, _sql) = (entityType, table, sql);
+        Table = sql.DelimitIdentifier(table.Name, table.Schema);
+    }
+
+    /// <summary>The table, with its schema if it has one.</summary>
+    public string Table { get; }
+
+    public static TableNames Of<T>(DbContext context) where T : class
+    {
+        var entityType = context.Model.FindEntityType(typeof(T)) ?? throw new InvalidOperationException(
+            $"{context.GetType().Name} does not map {typeof(T).Name}; map it in OnModelCreating "
+            + $"(for the outbox: modelBuilder.{nameof(TransactionalOutboxModelExtensions.AddTransactionalOutboxEntities)}()).");
+        var table = StoreObjectIdentifier.Create(entityType, StoreObjectType.Table) ?? throw new InvalidOperationException(
+            $"{typeof(T).Name} is not mapped to a table in {context.GetType().Name}.");
+        return new TableNames(entityType, table, context.GetService<ISqlGenerationHelper>());
+    }
+
+    /// <summary>The delimited column of a property.</summary>
+    public string Column(string propertyName) => _sql.DelimitIdentifier(Property(propertyName).GetColumnName(_table)
+        ?? throw new InvalidOperationException($"{_entityType.DisplayName()}.{propertyName} has no column in {Table}."));
+
+    /// <summary>Every column of the table that the model knows, delimited; includes system columns that it maps, such as xmin.</summary>
+    public IEnumerable<string> AllColumns() =>
+        _entityType.GetTableMappings().First(mapping => mapping.Table.Name == _table.Name && mapping.Table.Schema == _table.Schema)
+            .Table.Columns.Select(column => _sql.DelimitIdentifier(column.Name));
+
+    public IProperty Property(string propertyName) => _entityType.FindProperty(propertyName)
+        ?? throw new InvalidOperationException($"{_entityType.DisplayName()} has no mapped property {propertyName}.");
+}

@@ -1,0 +1,151 @@
+using System.ComponentModel;
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+using System.Text.RegularExpressions;
+
+namespace Governor.IntegrationTests;
+
+/// <summary>One of the Governor's programs in a process of its own, from the same build as the tests.</summary>
+internal sealed partial class GovernorProcess : IAsyncDisposable
+{
+    private const int TerminationSignal = 15;
+
+    private readonly Process process;
+    private readonly string program;
+    private readonly Lock gate = new();
+    private readonly List<string> lines = [];
+
+    private GovernorProcess(string program, ProcessStartInfo start)
+    {
+        this.program = program;
+        process = new Process { StartInfo = start };
+        process.OutputDataReceived += (_, e) => Record(e.Data);
+        process.ErrorDataReceived += (_, e) => Record(e.Data);
+        process.Start();
+        process.BeginOutputReadLine();
+        process.BeginErrorReadLine();
+    }
+
+    /// <summary>Process id.</summary>
+    public int Id => process.Id;
+
+    /// <summary>Whether it has ended.</summary>
+    public bool HasExited => process.HasExited;
+
+    /// <summary>What it has written until now, both streams together.</summary>
+    public string Output
+    {
+        get
+        {
+            lock (gate)
+                return string.Join('\n', lines);
+        }
+    }
+
+    /// <summary>Starts a program, for example <c>Governor.Director</c>. A web program listens on a free port of the
+    /// loopback address unless <paramref name="environment"/> holds <c>Urls</c>.</summary>
+    /// <param name="program">Name of the project under <c>src</c>.</param>
+    /// <param name="environment">Variables on top of this process's own; null removes one.</param>
+    /// <param name="arguments">Command line.</param>
+    /// <param name="workingDirectory">Current folder of the program; the temporary folder by default.</param>
+    public static GovernorProcess Start(
+        string program,
+        IReadOnlyDictionary<string, string?> environment,
+        IEnumerable<string>? arguments = null,
+        string? workingDirectory = null)
+    {
+        var host = Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet";
+        var start = new ProcessStartInfo(host, [Repository.ProgramPath(program), .. arguments ?? []])
+        {
+            UseShellExecute = false,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            WorkingDirectory = workingDirectory ?? Path.GetTempPath(),
+        };
+        start.Environment["Urls"] = "http://127.0.0.1:0";
+        foreach (var (key, value) in environment)
+        {
+            if (value is null)
+                start.Environment.Remove(key);
+            else
+                start.Environment[key] = value;
+        }
+
+        return new GovernorProcess(program, start);
+    }
+
+    /// <summary>Waits for a line of output, an earlier one included, and returns it.</summary>
+    public async Task<string> WaitForLineAsync(Func<string, bool> predicate, TimeSpan deadline)
+    {
+        string? found = null;
+        await Eventually.TrueAsync(
+            async () =>
+            {
+                var ended = process.HasExited; // asked before the lines are looked at: then none is missed
+                if (ended)
+                    await process.WaitForExitAsync(CancellationToken.None); // until the last line has been recorded
+                lock (gate)
+                    found = lines.Find(line => predicate(line));
+                return found is not null || ended;
+            },
+            deadline,
+            () => $"{program} writes the awaited line; it wrote:\n{Output}");
+        if (found is null)
+            Assert.Fail($"{program} ended with exit code {process.ExitCode} before the awaited line; it wrote:\n{Output}");
+        return found;
+    }
+
+    /// <summary>Waits until a web program listens, and returns the address.</summary>
+    public async Task<Uri> WaitForAddressAsync(TimeSpan deadline)
+    {
+        var line = await WaitForLineAsync(l => ListeningOn().IsMatch(l), deadline);
+        return new Uri(ListeningOn().Match(line).Groups["address"].Value);
+    }
+
+    /// <summary>Ends it at once, by <c>SIGKILL</c>, like a crash.</summary>
+    public async Task KillAsync()
+    {
+        process.Kill();
+        await process.WaitForExitAsync(CancellationToken.None);
+    }
+
+    /// <summary>Asks it to end, by <c>SIGTERM</c>, waits, and returns its exit code.</summary>
+    public async Task<int> TerminateAsync(TimeSpan deadline)
+    {
+        if (!process.HasExited && SendSignal(process.Id, TerminationSignal) != 0)
+            throw new Win32Exception(Marshal.GetLastPInvokeError());
+        return await WaitForExitAsync(deadline);
+    }
+
+    /// <summary>Waits until it has ended by itself, and returns its exit code.</summary>
+    public async Task<int> WaitForExitAsync(TimeSpan deadline)
+    {
+        await Eventually.TrueAsync(
+            () => Task.FromResult(process.HasExited), deadline, () => $"{program} ends; it wrote:\n{Output}");
+        await process.WaitForExitAsync(CancellationToken.None); // until the last line of output has been recorded
+        return process.ExitCode;
+    }
+
+    /// <summary>Kills it if it still runs.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (!process.HasExited)
+            await KillAsync();
+        process.Dispose();
+    }
+
+    private void Record(string? line)
+    {
+        if (line is null)
+            return;
+        lock (gate)
+            lines.Add(line);
+    }
+
+    [GeneratedRegex(@"Now listening on: (?<address>http\S+)", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    private static partial Regex ListeningOn();
+
+    [DllImport("libc", EntryPoint = "kill", SetLastError = true)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static extern int SendSignal(int processId, int signal);
+}

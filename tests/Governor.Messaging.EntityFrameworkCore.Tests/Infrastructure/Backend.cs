@@ -1,0 +1,38 @@
+using MassTransit;
+using Microsoft.EntityFrameworkCore;
+using Xunit;
+
+namespace Governor.Messaging.EntityFrameworkCore.Tests;
+
+/// <summary>A database and a transport, owned by one test class.</summary>
+public abstract class Backend : IAsyncLifetime
+{
+    public abstract void UseDatabase(DbContextOptionsBuilder options);
+
+    public abstract void UseDatabase(IEntityFrameworkOutboxConfigurator outbox);
+
+    public abstract void UseDatabase(IEntityFrameworkSagaRepositoryConfigurator repository);
+
+    public abstract void UseTransport(IBusRegistrationConfigurator bus, Action<IBusRegistrationContext, IBusFactoryConfigurator> configure);
+
+    /// <summary>Declares that a message goes to the queues bound with its routing key.</summary>
+    public abstract void RouteByKey<T>(IBusFactoryConfigurator bus, Func<T, string> key) where T : class;
+
+    /// <summary>Binds a queue to a message's exchange with one routing key.</summary>
+    public abstract void Bind<T>(IReceiveEndpointConfigurator endpoint, string key) where T : class;
+
+    public virtual async ValueTask InitializeAsync()
+    {
+        await using var context = CreateContext();
+        await context.Database.EnsureCreatedAsync();
+    }
+
+    public abstract ValueTask DisposeAsync();
+
+    public TestDbContext CreateContext()
+    {
+        var options = new DbContextOptionsBuilder<TestDbContext>();
+        UseDatabase(options);
+        return new TestDbContext(options.Options);
+    }
+}

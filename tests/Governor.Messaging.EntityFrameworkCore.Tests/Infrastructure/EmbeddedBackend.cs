@@ -1,0 +1,51 @@
+using MassTransit;
+using MassTransit.Transports.Fabric;
+using Microsoft.Data.Sqlite;
+using Microsoft.EntityFrameworkCore;
+
+namespace Governor.Messaging.EntityFrameworkCore.Tests;
+
+/// <summary>A SQLite file and the in-memory transport.</summary>
+public sealed class EmbeddedBackend : Backend
+{
+    private readonly string _folder = Directory.CreateTempSubdirectory("governor-efcore-").FullName;
+
+    private string ConnectionString => $"Data Source={Path.Combine(_folder, "test.db")}";
+
+    public override void UseDatabase(DbContextOptionsBuilder options) => options.UseSqlite(ConnectionString).UseSqliteWriteLock();
+
+    public override void UseDatabase(IEntityFrameworkOutboxConfigurator outbox) => outbox.UseSqlite();
+
+    public override void UseDatabase(IEntityFrameworkSagaRepositoryConfigurator repository) => repository.UseSqlite();
+
+    public override void UseTransport(
+        IBusRegistrationConfigurator bus, Action<IBusRegistrationContext, IBusFactoryConfigurator> configure) =>
+        bus.UsingInMemory((context, factory) => configure(context, factory));
+
+    public override void RouteByKey<T>(IBusFactoryConfigurator bus, Func<T, string> key)
+    {
+        var factory = (IInMemoryBusFactoryConfigurator)bus;
+        factory.Publish<T>(publish => publish.ExchangeType = ExchangeType.Direct);
+        factory.Send<T>(send => send.UseRoutingKeyFormatter(context => key(context.Message)));
+    }
+
+    public override void Bind<T>(IReceiveEndpointConfigurator endpoint, string key)
+    {
+        endpoint.ConfigureConsumeTopology = false;
+        ((IInMemoryReceiveEndpointConfigurator)endpoint).Bind<T>(ExchangeType.Direct, key);
+    }
+
+    public override async ValueTask InitializeAsync()
+    {
+        await base.InitializeAsync();
+        await using var context = CreateContext();
+        await context.Database.ExecuteSqlRawAsync("PRAGMA journal_mode = WAL");
+    }
+
+    public override ValueTask DisposeAsync()
+    {
+        SqliteConnection.ClearAllPools();
+        Directory.Delete(_folder, recursive: true);
+        return ValueTask.CompletedTask;
+    }
+}
