@@ -4,7 +4,7 @@ namespace Governor.Agent.Runtime;
 
 /// <summary>Lets a message that the Agent could not finish with go back to its queue.</summary>
 /// <remarks>MassTransit takes a consumer that cancels of its own accord for a fault, which would make the message a dead
-/// letter; a cancellation that leaves the receive pipe is a rejection with requeue.</remarks>
+/// letter. A plain cancellation passes the error pipe by, and the broker takes the message back.</remarks>
 internal sealed class GiveBackFilter : IFilter<ConsumeContext>
 {
     public async Task Send(ConsumeContext context, IPipe<ConsumeContext> next)
