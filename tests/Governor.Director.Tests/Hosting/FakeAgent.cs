@@ -112,3 +112,17 @@ internal sealed class FakeAgent(string runtimeId) : IConsumer<ConfigurationUpdat
         return Report();
     }
 }
+
+/// <summary>Looks at what an Agent was sent.</summary>
+internal static class Sent
+{
+    public static IEnumerable<string> Configurations(this ConfigurationUpdated update) =>
+        update.Desired.Configurations.Select(c => c.Name);
+
+    /// <summary>The host that the configuration's component points at, and whether that is shadowed.</summary>
+    public static (string Host, bool Shadowed) Store(this ConfigurationUpdated update, string configuration)
+    {
+        var component = update.Desired.Configurations.Single(c => c.Name == configuration).Components[0];
+        return (component.Metadata[0].Value!.Value.GetString()!, component.Shadowed);
+    }
+}
