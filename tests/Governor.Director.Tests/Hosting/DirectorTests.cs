@@ -34,13 +34,6 @@ public abstract class DirectorTests : IAsyncLifetime
         }
     }
 
-    /// <summary>Restarts nothing, but starts the test on a Director with other settings.</summary>
-    private protected async Task GivenSettingsAsync(params (string Key, string Value)[] settings)
-    {
-        await Host.DisposeAsync();
-        host = await DirectorHost.StartAsync(settings);
-    }
-
     private static void GenerationsOnlyGrow(FakeAgent agent)
     {
         var generations = agent.Updates.Select(update => update.Generation).ToList();
