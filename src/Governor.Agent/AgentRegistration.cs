@@ -55,6 +55,7 @@ public static class AgentRegistration
         endpoint.ConcurrentMessageLimit = RuntimeQueue.MaxLength;
         if (!inMemory)
             endpoint.ConnectReceiveEndpointObserver(new ConnectionObserver(agent));
+        endpoint.UseFilter(new GiveBackFilter());
         endpoint.Instance(new RuntimeMessagesConsumer(agent));
     }
 

@@ -21,6 +21,7 @@ internal static class LocalApplication
             using var folder = LocalFolder.Take(reset);
             await using var app = Build(folder, runtimes);
             app.Services.GetService<IStartupValidator>()?.Validate();
+            app.Services.GetRequiredService<AgentFleet>();
             await PrepareAsync(app, runtimes, cancellationToken);
             app.MapDirector();
             app.SayWhereItListens();

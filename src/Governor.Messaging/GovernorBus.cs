@@ -41,7 +41,7 @@ public static class GovernorBus
             // SIGTERM drains within 10 s, and what stops after the bus needs some of them.
             options.StopTimeout = TimeSpan.FromSeconds(8);
         });
-        services.AddMassTransit(bus.Configure);
+        bus.AddMassTransit();
         return services;
     }
 

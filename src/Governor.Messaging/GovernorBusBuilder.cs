@@ -11,6 +11,7 @@ public sealed class GovernorBusBuilder
     private readonly List<Action<IBusRegistrationConfigurator>> _registrations = [];
     private readonly List<Action<IBusRegistrationContext, IBusFactoryConfigurator>> _endpoints = [];
     private bool _ownsTopology;
+    private bool _usesTestHarness;
 
     internal GovernorBusBuilder(IServiceCollection services, IConfiguration configuration, bool isInMemory) =>
         (Services, Configuration, IsInMemory) = (services, configuration, isInMemory);
@@ -36,6 +37,10 @@ public sealed class GovernorBusBuilder
             Services.TryAddSingleton<IRuntimeProvisioner, RabbitMqRuntimeProvisioner>();
     }
 
+    /// <summary>Runs the bus under MassTransit's test harness: for tests, which then resolve <c>ITestHarness</c>. (Added
+    /// after the bus, the harness would replace it, endpoints and all.)</summary>
+    public void UseTestHarness() => _usesTestHarness = true;
+
     /// <summary>Registers consumers, sagas and outbox with MassTransit.</summary>
     /// <param name="configure">Runs once, while the services are built.</param>
     public void Register(Action<IBusRegistrationConfigurator> configure) => _registrations.Add(configure);
@@ -45,7 +50,15 @@ public sealed class GovernorBusBuilder
     /// <param name="configure">Runs once, when the bus is made.</param>
     public void Endpoints(Action<IBusRegistrationContext, IBusFactoryConfigurator> configure) => _endpoints.Add(configure);
 
-    internal void Configure(IBusRegistrationConfigurator mass)
+    internal void AddMassTransit()
+    {
+        if (_usesTestHarness)
+            Services.AddMassTransitTestHarness(Configure);
+        else
+            Services.AddMassTransit(Configure);
+    }
+
+    private void Configure(IBusRegistrationConfigurator mass)
     {
         mass.DisableUsageTelemetry(); // MassTransit would tell its makers how it is used
         foreach (var register in _registrations)

@@ -60,11 +60,11 @@ internal sealed class DeadLetterFilter(string queue, TimeProvider clock)
         // A consumer sees its own exception; MassTransit wraps what it could not read.
         var cause = fault is { InnerException: { } inner } and SerializationException ? inner : fault;
         var messageId = context.GetMessageId()?.ToString();
-        var keepsSecrets = Topology.SecretQueues.Contains(queue);
+        var mayHoldSecret = Topology.SecretQueues.Contains(queue);
         var reason = cause switch
         {
             null => "No consumer of this queue takes messages of this type.",
-            _ when keepsSecrets => "The message could not be handled; its text is withheld because it may hold a secret.",
+            _ when mayHoldSecret => "The message could not be handled; its text is withheld because it may hold a secret.",
             _ => cause.Message,
         };
         return new DeadLettered(
@@ -75,7 +75,7 @@ internal sealed class DeadLetterFilter(string queue, TimeProvider clock)
             messageId,
             context.ContentType?.ToString(),
             context.TransportHeaders.GetAll().ToDictionary(header => header.Key, header => TextOf(header.Value), StringComparer.Ordinal),
-            keepsSecrets ? null : Convert.ToBase64String(context.GetBody()),
+            mayHoldSecret ? null : Convert.ToBase64String(context.GetBody()),
             clock.GetUtcNow());
     }
 

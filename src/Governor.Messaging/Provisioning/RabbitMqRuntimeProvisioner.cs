@@ -9,7 +9,7 @@ namespace Governor.Messaging;
 /// one question at the end of each channel waits for them all.</summary>
 internal sealed class RabbitMqRuntimeProvisioner(IOptions<RabbitMqOptions> options) : IRuntimeProvisioner, IAsyncDisposable
 {
-    private const int Channels = 4;
+    private const int Channels = 8;
 
     private readonly SemaphoreSlim _connecting = new(1);
     private IConnection? _connection;

@@ -45,7 +45,7 @@ public sealed class OrderStateMachine : MassTransitStateMachine<Order>
         During(Open,
             When(Added)
                 .Then(context => { context.Saga.Items++; context.Saga.Version++; })
-                .PublishAsync(context => context.Init<ItemCounted>(new { context.Message.OrderId, context.Saga.Items })),
+                .Publish(context => new ItemCounted(context.Saga.CorrelationId, context.Saga.Items)),
             When(Left).Then(context => { context.Saga.Items = 0; context.Saga.Version++; }),
             When(Closed).Finalize());
         During(Open, Ignore(Placed));

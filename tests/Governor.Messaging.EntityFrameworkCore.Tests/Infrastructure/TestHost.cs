@@ -27,7 +27,7 @@ public sealed class TestHost : IAsyncDisposable
     /// <summary>Starts a host on an empty database.</summary>
     public static async Task<TestHost> StartAsync(Backend backend, Action<IBusRegistrationConfigurator>? register = null,
         Action<IBusRegistrationContext, IBusFactoryConfigurator, Recorder>? configure = null,
-        Action<IEntityFrameworkOutboxConfigurator>? outbox = null, bool empty = true)
+        Action<IEntityFrameworkOutboxConfigurator>? outbox = null, bool empty = true, bool brokerIsUp = true)
     {
         if (empty)
             await EmptyAsync(backend);
@@ -43,6 +43,8 @@ public sealed class TestHost : IAsyncDisposable
             backend.UseDatabase(options);
             options.AddInterceptors(counter);
         });
+        // A bus that is stopped while it starts is not stopped: it would take messages from the next test.
+        builder.Services.Configure<MassTransitHostOptions>(options => options.WaitUntilStarted = brokerIsUp);
         builder.Services.AddMassTransit(bus =>
         {
             bus.AddEntityFrameworkOutbox<TestDbContext>(o =>

@@ -1,0 +1,145 @@
+using MassTransit;
+using MassTransit.EntityFrameworkCoreIntegration;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+using Xunit;
+
+namespace Governor.Messaging.EntityFrameworkCore.Tests;
+
+/// <summary>Delivery over real servers, and what goes wrong with them.</summary>
+public sealed class OutboxDeliveryTests(ServersBackend backend) : IClassFixture<ServersBackend>
+{
+    [Fact]
+    public async Task Given_a_broker_that_is_down_When_messages_are_published_Then_they_arrive_in_order_once_it_is_up()
+    {
+        await using var proxy = TcpProxy.To(backend.RabbitMqPort);
+        backend.ConnectTo = proxy.Port;
+        try
+        {
+            await using var host = await StartAsync(brokerIsUp: false);
+            await PublishAsync(host, 0, 50);
+            Assert.Equal(50, await host.ReadAsync(db => db.Set<OutboxMessage>().CountAsync()));
+
+            proxy.Open();
+            await host.Recorder.UntilAsync<Routed>(50);
+            Assert.Equal(Enumerable.Range(0, 50), Numbers(host).Distinct());
+            await host.OutboxIsEmptyAsync();
+        }
+        finally
+        {
+            backend.ConnectTo = null;
+        }
+    }
+
+    [Fact]
+    public async Task Given_a_broker_that_goes_away_When_it_is_back_Then_everything_is_delivered()
+    {
+        await using var proxy = TcpProxy.To(backend.RabbitMqPort);
+        proxy.Open();
+        backend.ConnectTo = proxy.Port;
+        try
+        {
+            await using var host = await StartAsync();
+            await PublishAsync(host, 0, 10);
+            await host.Recorder.UntilAsync<Routed>(10);
+            await proxy.CloseAsync();
+            await PublishAsync(host, 10, 10);
+
+            proxy.Open();
+            await host.OutboxIsEmptyAsync();
+            await Eventually.HoldsAsync(
+                () => Task.FromResult(Numbers(host).ToHashSet().SetEquals(Enumerable.Range(0, 20))), "every message arrived");
+        }
+        finally
+        {
+            backend.ConnectTo = null;
+        }
+    }
+
+    [Fact]
+    public async Task Given_a_broker_that_is_down_When_the_host_stops_Then_it_does_not_hang()
+    {
+        await using var proxy = TcpProxy.To(backend.RabbitMqPort);
+        backend.ConnectTo = proxy.Port;
+        try
+        {
+            var host = await StartAsync(brokerIsUp: false);
+            await PublishAsync(host, 0, 5);
+            await host.DisposeAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(60));
+        }
+        finally
+        {
+            backend.ConnectTo = null;
+        }
+
+        // What was not delivered is still there, and the next host delivers it.
+        await using var next = await StartAsync(empty: false);
+        await next.Recorder.UntilAsync<Routed>(5);
+        Assert.Equal(Enumerable.Range(0, 5), Numbers(next));
+    }
+
+    [Fact]
+    public async Task Given_two_delivery_services_on_one_database_Then_nothing_is_sent_twice_and_every_outbox_keeps_its_order()
+    {
+        const int outboxes = 100, size = 30;
+        await using var writer = await StartAsync(outbox: o => o.UseBusOutbox(b => b.DisableDeliveryService()));
+        await Parallel.ForEachAsync(Enumerable.Range(0, outboxes), new ParallelOptions { MaxDegreeOfParallelism = 8 },
+            async (outbox, _) => await PublishAsync(writer, outbox * 1000, size));
+
+        // Small passes, so that both get their share and outboxes span passes.
+        await using var first = await StartAsync(empty: false, consumes: false, outbox: o => o.QueryMessageLimit = 70);
+        await using var second = await StartAsync(empty: false, consumes: false, outbox: o => o.QueryMessageLimit = 70);
+        await writer.OutboxIsEmptyAsync();
+        await writer.Recorder.UntilAsync<Routed>(outboxes * size);
+
+        var received = Numbers(writer).ToList();
+        Assert.Equal(outboxes * size, received.Count);
+        foreach (var outbox in received.GroupBy(number => number / 1000))
+            Assert.Equal(Enumerable.Range(outbox.Key * 1000, size), outbox);
+    }
+
+    [Fact]
+    public async Task Given_an_outbox_that_the_broker_refuses_Then_its_later_messages_stay_and_no_other_outbox_waits()
+    {
+        await using var host = await StartAsync(outbox: o => o.UseBusOutbox(b => b.MessageDeliveryTimeout = TimeSpan.FromSeconds(1)));
+        await host.InScopeAsync(async (scope, db) =>
+        {
+            // The exchange of the queue is a fanout: declaring it as a topic is refused, again and again.
+            var refused = await scope.GetRequiredService<ISendEndpointProvider>().GetSendEndpoint(new Uri("exchange:routed?type=topic"));
+            var bus = scope.GetRequiredService<IPublishEndpoint>();
+            await bus.Publish(new Routed("a", 1));
+            await refused.Send(new Routed("a", 2));
+            await bus.Publish(new Routed("a", 3));
+            await db.SaveChangesAsync();
+        });
+        await PublishAsync(host, 10, 5);
+
+        await host.Recorder.UntilAsync<Routed>(6);
+        await Eventually.HoldsAsync(
+            async () => await host.ReadAsync(db => db.Set<OutboxMessage>().CountAsync()) == 2, "all but the refused and its successor left");
+        Assert.Equal([1, 10, 11, 12, 13, 14], Numbers(host).Order());
+
+        await PublishAsync(host, 20, 1);
+        await host.Recorder.UntilAsync<Routed>(7);
+        Assert.DoesNotContain(3, Numbers(host));
+    }
+
+    private static IEnumerable<int> Numbers(TestHost host) =>
+        host.Recorder.Snapshot().Select(received => ((Routed)received.Message).Number);
+
+    private static Task PublishAsync(TestHost host, int first, int count) => host.InScopeAsync(async (scope, db) =>
+    {
+        var bus = scope.GetRequiredService<IPublishEndpoint>();
+        for (var i = first; i < first + count; i++)
+            await bus.Publish(new Routed("a", i));
+        await db.SaveChangesAsync();
+    });
+
+    private Task<TestHost> StartAsync(Action<IEntityFrameworkOutboxConfigurator>? outbox = null, bool empty = true, bool consumes = true,
+        bool brokerIsUp = true) =>
+        TestHost.StartAsync(backend, outbox: outbox, empty: empty, brokerIsUp: brokerIsUp, configure: (_, bus, recorder) =>
+        {
+            if (consumes)
+                bus.RecordRouted(backend, recorder, "routed", "a");
+        });
+}
