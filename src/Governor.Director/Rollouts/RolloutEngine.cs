@@ -84,6 +84,8 @@ internal sealed partial class RolloutEngine(
             return rollout.CurrentState;
         }
 
+        // Written first: the end of the rollout, which may be reached in this step, refuses whatever is not answered there.
+        await db.SaveChangesAsync(cancellationToken);
         rollout.EndsAs = RolloutStates.Aborted;
         rollout.Reason = $"Aborted by {action.RequestedBy}.";
         Record(rollout, now, "AbortRequested", $"by {action.RequestedBy}");
