@@ -27,6 +27,17 @@ internal sealed class Sweeper(DirectorDbContext db, Assigner assigner, RevisionC
         var chunk = candidates.Take(Assigner.Chunk).ToList();
         await db.LockTargetsAsync(chunk, cancellationToken);
         var fleet = await assigner.LockAsync(chunk, cancellationToken);
+
+        // Read under the locks: what a later revision's rollout has brought or taken away is not to be undone from behind.
+        // Its end sweeps again.
+        if (await db.Rollouts.AnyAsync(
+            r => r.Tenant == tenant && r.Configuration == configuration && r.Revision > stable
+                && r.StartedAt != null && r.EndedAt == null,
+            cancellationToken))
+        {
+            return false;
+        }
+
         var budget = new SendBudget();
         var sent = new List<FleetMember>();
         var renumbered = new List<FleetMember>();
