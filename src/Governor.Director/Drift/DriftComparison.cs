@@ -49,14 +49,16 @@ internal sealed class DriftComparisonResult
         .. Fleet.Where(f => f.IsBehind || f.IsAway).Select(f => f.Runtime.RuntimeId),
     ];
 
-    /// <summary>Who is to be sent to. <i>Deliver</i> works in every mode; healing in <see cref="DriftMode.Heal"/>.</summary>
-    public IEnumerable<DriftSend> Sends(DriftMode mode)
+    /// <summary>Who is to be sent to. <i>Deliver</i> works in every mode; healing in <see cref="DriftMode.Heal"/>. Who backs
+    /// off is left out, so that they take nobody's place in a bounded run.</summary>
+    public IEnumerable<DriftSend> Sends(DriftMode mode, DateTimeOffset now)
     {
         var reasons = Pairs
             .Where(p => !p.IsRefused && (mode == DriftMode.Heal || p.NeverShown))
             .ToLookup(p => p.Finding.RuntimeId, p => p.Finding.Configuration, StringComparer.Ordinal);
         return Fleet
-            .Where(f => !f.IsAway && (f.IsBehind || reasons.Contains(f.Runtime.RuntimeId)))
+            .Where(f => !f.IsAway && !(f.Runtime.HealNotBefore > now)
+                && (f.IsBehind || reasons.Contains(f.Runtime.RuntimeId)))
             .Select(f => new DriftSend(f.Runtime.RuntimeId, f.Runtime.SentGeneration, [.. reasons[f.Runtime.RuntimeId]]));
     }
 }

@@ -29,7 +29,7 @@ internal sealed class DriftScan(
             await InTransactionAsync(() => recorder.RecordAsync(comparisonResult, now, cancellationToken), cancellationToken);
         await ResetBackOffAsync(comparisonResult, cancellationToken);
 
-        var sends = comparisonResult.Sends(options.Value.Mode).Take(options.Value.MaxSends).ToList();
+        var sends = comparisonResult.Sends(options.Value.Mode, now).Take(options.Value.MaxSends).ToList();
         foreach (var chunk in sends.Chunk(Assigner.Chunk))
             await InTransactionAsync(() => SendAsync(chunk, now, cancellationToken), cancellationToken);
         return new DriftScanResult(comparisonResult.Findings.Count, sends.Count);
