@@ -125,13 +125,11 @@ internal sealed class FleetRegistry(
                 $"Runtime '{runtime.RuntimeId}' is registered as '{runtime.Kind}'; a kind does not change. Deregister it first.");
         }
 
-        if (expectedVersion is { } expected && (created.Contains(runtime.RuntimeId) || runtime.Version != expected))
-        {
-            return new Refusal(StatusCodes.Status412PreconditionFailed, "precondition-failed",
-                $"Runtime '{runtime.RuntimeId}' was changed by somebody else (it is at version {runtime.Version}). Read it again and repeat the change.");
-        }
-
-        return null;
+        var version = created.Contains(runtime.RuntimeId) ? 0 : runtime.Version;
+        return expectedVersion is not { } expected || expected == version ? null
+            : new Refusal(StatusCodes.Status412PreconditionFailed, "precondition-failed", version == 0
+                ? $"Runtime '{runtime.RuntimeId}' does not exist; the request expects version {expected}."
+                : $"Runtime '{runtime.RuntimeId}' was changed by somebody else (it is at version {version}). Read it again and repeat the change.");
     }
 
     private async Task RelabelAsync(
