@@ -96,7 +96,7 @@ internal static class DirectorServices
         services.AddScoped<FindingRecorder>();
         services.AddHostedService<EachSecond>();
         services.ConfigureHttpJsonOptions(o => o.SerializerOptions.DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull);
-        services.AddProblemDetails();
+        services.AddProblemDetails(o => o.CustomizeProblemDetails = Problems.AddCode);
         services.AddExceptionHandler<UnexpectedErrors>();
         services.AddHealthChecks().AddCheck<SchemaHealthCheck>("schema", tags: [Health.Ready]);
         services.Configure<HostOptions>(o => o.ShutdownTimeout = TimeSpan.FromSeconds(10));

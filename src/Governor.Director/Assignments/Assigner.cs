@@ -163,7 +163,7 @@ internal sealed class Assigner(
                 targets.Add(runtime.RuntimeId, runtime.Tenant, configuration, revision.Revision, revision.Digest, generation);
             }
 
-            foreach (var configuration in member.Resent.Where(c => !member.Changes.ContainsKey(c)))
+            foreach (var configuration in member.SentWithoutChange())
                 resent.Add(runtime.RuntimeId, configuration, generation);
         }
 
