@@ -163,7 +163,7 @@ internal sealed class Assigner(
                 targets.Add(runtime.RuntimeId, runtime.Tenant, configuration, revision.Revision, revision.Digest, generation);
             }
 
-            foreach (var configuration in member.SentWithoutChange())
+            foreach (var configuration in sendable.Contains(member) ? member.SentWithoutChange() : [])
                 resent.Add(runtime.RuntimeId, configuration, generation);
         }
 

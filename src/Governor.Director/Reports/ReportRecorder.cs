@@ -195,8 +195,7 @@ internal sealed partial class ReportRecorder(
         var written = new RowSet(db, ("runtime_id", ColumnType.Text), ("configuration", ColumnType.Text),
             ("digest", ColumnType.Text), ("outcome", ColumnType.Text), ("outcome_digest", ColumnType.Text),
             ("reason", ColumnType.Text), ("message", ColumnType.Text));
-        foreach (var item in heard.Values.SelectMany(r =>
-            r.Configurations.DistinctBy(c => c.Name, StringComparer.Ordinal).Select(c => ToItem(r, c)!)))
+        foreach (var item in heard.Values.SelectMany(r => r.Configurations.Select(c => ToItem(r, c)!)))
         {
             if (!stored.Remove((item.RuntimeId, item.Configuration), out var old) || !SameItem(old, item))
             {
