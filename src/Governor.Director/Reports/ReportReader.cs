@@ -1,3 +1,4 @@
+using System.Text;
 using Governor.Contracts;
 using Governor.Director.Configurations;
 
@@ -38,13 +39,7 @@ internal static class ReportReader
     private static bool IsDigest(string? digest) =>
         digest is null || (digest.Length is > 0 and <= DigestLength && digest.All(char.IsAsciiLetterOrDigit));
 
-    private static string? Text(string? text, int length)
-    {
-        if (text is null)
-            return null;
-
-        // PostgreSQL holds every character but this one; half a surrogate pair is no character.
-        var clean = new string([.. text.Take(length).Select(c => c == '\0' || char.IsSurrogate(c) ? '\uFFFD' : c)]);
-        return clean;
-    }
+    /// <summary>Text that PostgreSQL holds: every character but U+0000, and no half of a surrogate pair.</summary>
+    private static string? Text(string? text, int length) => text is null ? null
+        : Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(text[..Math.Min(text.Length, length)])).Replace('\0', '\uFFFD');
 }
