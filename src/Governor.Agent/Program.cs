@@ -1,5 +1,6 @@
 using Governor.Agent;
 using Governor.Messaging;
+using Microsoft.Extensions.Configuration.Memory;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Options;
@@ -13,6 +14,11 @@ if (args.Any(arg => arg is "--help" or "-h" or "-?"))
 try
 {
     var builder = Host.CreateApplicationBuilder(args);
+    // The lowest of all settings: libraries say what is wrong, not what they do.
+    builder.Configuration.Sources.Insert(0, new MemoryConfigurationSource
+    {
+        InitialData = new Dictionary<string, string?> { ["Logging:LogLevel:MassTransit"] = "Warning" },
+    });
     builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(10));
     builder.Services.AddGovernorBus(builder.Configuration, bus =>
         bus.AddAgents([AgentOptions.Read(builder.Configuration.GetSection(AgentOptions.Section))]));

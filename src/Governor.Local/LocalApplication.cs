@@ -24,6 +24,7 @@ internal static class LocalApplication
             StartUp.CheckSettings(app.Services);
             if (reset)
                 folder.Empty();
+            app.Services.GetRequiredService<AgentFleet>(); // a key that cannot be read says so before anything else happens
             await PrepareAsync(app, runtimes, cancellationToken);
             app.MapDirector();
             app.SayWhereItListens();

@@ -26,6 +26,8 @@ internal sealed partial class RuntimeAgent : IAsyncDisposable
     private Task _loop = Task.CompletedTask;
 
     private bool _active; // something was delivered since the last connection: this one is no standby
+    private bool _sayAgain; // something could not be said: the next tick comes sooner
+    private int _unsaid; // how often in a row
     private bool _settle = true; // the next take is the first since the last connection
 
     internal RuntimeAgent(AgentOptions options, AgentPublicKey key, IRuntimeApplier applier, IAgentOutbound outbound,
@@ -95,6 +97,9 @@ internal sealed partial class RuntimeAgent : IAsyncDisposable
                 if (taken.Exists(input => input is Tick))
                     timer.Change(NextInterval(), Timeout.InfiniteTimeSpan);
                 await HandleAsync(taken, cancellationToken);
+                if (_sayAgain)
+                    timer.Change(Sooner(), Timeout.InfiniteTimeSpan);
+                _sayAgain = false;
             }
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
@@ -196,12 +201,14 @@ internal sealed partial class RuntimeAgent : IAsyncDisposable
         }
     }
 
-    /// <summary>What nobody waits for: what it could not say, the next interval says.</summary>
+    /// <summary>What nobody waits for: what it could not say, the next tick says.</summary>
     private async Task TryAsync(Func<CancellationToken, Task> say, CancellationToken cancellationToken)
     {
         try
         {
             await say(cancellationToken);
+            _unsaid = 0;
+            return;
         }
         catch (UnpublishedException e)
         {
@@ -212,6 +219,17 @@ internal sealed partial class RuntimeAgent : IAsyncDisposable
             // Nothing here may end the loop: a silent Agent is worse than a missing report.
             LogNotSaid(e, RuntimeId);
         }
+
+        _unsaid++;
+        _sayAgain = true;
+    }
+
+    /// <summary>An Agent that started before the first Director ever did is heard soon after it, not an interval later.</summary>
+    private TimeSpan Sooner()
+    {
+        var wait = TimeSpan.FromSeconds(1 << Math.Min(_unsaid, 6));
+        var interval = NextInterval();
+        return wait < interval ? wait : interval;
     }
 
     private TimeSpan NextInterval() => _options.ReportInterval * (0.9 + (0.2 * _random()));
