@@ -74,6 +74,7 @@ internal sealed class DriftComparison(DirectorDbContext db, IOptions<DeliveryOpt
         var fleet = await db.Runtimes.AsNoTracking()
             .Where(r => r.State != RuntimeState.Provisioning).ToListAsync(cancellationToken);
         var pairs = await DifferencesAsync(cancellationToken);
+        var leftovers = await FailedRemovalsAsync(cancellationToken);
         var listening = await db.ListeningSinceAsync(now, cancellationToken);
         var runtimes = fleet.ToDictionary(r => r.RuntimeId, StringComparer.Ordinal);
 
@@ -99,10 +100,18 @@ internal sealed class DriftComparison(DirectorDbContext db, IOptions<DeliveryOpt
             Fleet =
             [
                 .. fleet.Select(r => (r, r.IsAway(now, listening),
-                    r.HeardAt is not null && r.ReportedGeneration < r.Generation && !(r.SentAt > sentBefore))),
+                    r.HeardAt is not null && !(r.SentAt > sentBefore)
+                        && (r.ReportedGeneration < r.Generation || leftovers.Contains(r.RuntimeId)))),
             ],
         };
     }
+
+    /// <summary>Runtimes that could not remove what they are assigned no more; nothing but another message makes them try
+    /// again.</summary>
+    private Task<HashSet<string>> FailedRemovalsAsync(CancellationToken cancellationToken) => db.ReportItems
+        .Where(i => i.Outcome == "failed"
+            && !db.Assignments.Any(a => a.RuntimeId == i.RuntimeId && a.Configuration == i.Configuration))
+        .Select(i => i.RuntimeId).ToHashSetAsync(cancellationToken);
 
     private static DriftFinding ToFinding(Difference pair, DateTimeOffset now) => new()
     {
