@@ -61,6 +61,8 @@ internal static class DirectorServices
             x.AddEntityFrameworkOutbox<DirectorDbContext>(o =>
             {
                 _ = onPostgres ? o.UsePostgres() : o.UseSqlite();
+                // A message may hold a runtime's whole content: bounds what one pass reads into memory.
+                o.QueryMessageLimit = 250;
                 o.UseBusOutbox();
             });
         });

@@ -39,7 +39,7 @@ internal sealed class FleetMember(
     /// <summary>The configurations of which the drift job is to wait for an answer although they do not change: those that are
     /// sent again because of them, and those that go out for the first time, after it could not be sent to.</summary>
     public IEnumerable<string> SentWithoutChange() => Assignments.Values
-        .Where(a => WhyNotSent is null && (a.SentGeneration is null || Resent.Contains(a.Configuration)))
+        .Where(a => a.SentGeneration is null || Resent.Contains(a.Configuration))
         .Select(a => a.Configuration).Where(c => !changes.ContainsKey(c));
 
     /// <summary>Its report has just come: it is not away.</summary>

@@ -49,16 +49,14 @@ internal sealed class DriftComparisonResult
         .. Fleet.Where(f => f.IsBehind || f.IsAway).Select(f => f.Runtime.RuntimeId),
     ];
 
-    /// <summary>Who is to be sent to. <i>Deliver</i> works in every mode; healing in <see cref="DriftMode.Heal"/>. Who backs
-    /// off is left out, so that they take nobody's place in a bounded run.</summary>
+    /// <summary>Who is to be sent to. <i>Deliver</i> works in every mode; healing in <see cref="DriftMode.Heal"/>.</summary>
     public IEnumerable<DriftSend> Sends(DriftMode mode, DateTimeOffset now)
     {
         var reasons = Pairs
             .Where(p => !p.IsRefused && (mode == DriftMode.Heal || p.NeverShown))
             .ToLookup(p => p.Finding.RuntimeId, p => p.Finding.Configuration, StringComparer.Ordinal);
         return Fleet
-            .Where(f => !f.IsAway && !(f.Runtime.HealNotBefore > now)
-                && (f.IsBehind || reasons.Contains(f.Runtime.RuntimeId)))
+            .Where(f => !f.IsAway && !(f.Runtime.HealNotBefore > now) && (f.IsBehind || reasons.Contains(f.Runtime.RuntimeId)))
             .Select(f => new DriftSend(f.Runtime.RuntimeId, f.Runtime.SentGeneration, [.. reasons[f.Runtime.RuntimeId]]));
     }
 }
@@ -74,7 +72,7 @@ internal sealed class DriftComparison(DirectorDbContext db, IOptions<DeliveryOpt
         var fleet = await db.Runtimes.AsNoTracking()
             .Where(r => r.State != RuntimeState.Provisioning).ToListAsync(cancellationToken);
         var pairs = await DifferencesAsync(cancellationToken);
-        var leftovers = await FailedRemovalsAsync(cancellationToken);
+        var leftovers = await LeftoversAsync(cancellationToken);
         var listening = await db.ListeningSinceAsync(now, cancellationToken);
         var runtimes = fleet.ToDictionary(r => r.RuntimeId, StringComparer.Ordinal);
 
@@ -106,12 +104,15 @@ internal sealed class DriftComparison(DirectorDbContext db, IOptions<DeliveryOpt
         };
     }
 
-    /// <summary>Runtimes that could not remove what they are assigned no more; nothing but another message makes them try
-    /// again.</summary>
-    private Task<HashSet<string>> FailedRemovalsAsync(CancellationToken cancellationToken) => db.ReportItems
-        .Where(i => i.Outcome == "failed"
-            && !db.Assignments.Any(a => a.RuntimeId == i.RuntimeId && a.Configuration == i.Configuration))
-        .Select(i => i.RuntimeId).ToHashSetAsync(cancellationToken);
+    /// <summary>Runtimes that could not remove what they are no longer assigned, and those that are to hold nothing and still
+    /// report something: they are told again.</summary>
+    private Task<HashSet<string>> LeftoversAsync(CancellationToken cancellationToken) => (
+            from i in db.ReportItems
+            join r in db.Runtimes on i.RuntimeId equals r.RuntimeId
+            where (i.Outcome == "failed" || r.State == RuntimeState.Deregistering)
+                && !db.Assignments.Any(a => a.RuntimeId == i.RuntimeId && a.Configuration == i.Configuration)
+            select r.RuntimeId)
+        .Distinct().ToHashSetAsync(StringComparer.Ordinal, cancellationToken);
 
     private static DriftFinding ToFinding(Difference pair, DateTimeOffset now) => new()
     {

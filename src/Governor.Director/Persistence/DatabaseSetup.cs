@@ -54,10 +54,11 @@ internal sealed partial class DatabaseSetup(IOptions<DatabaseOptions> options, I
                 await db.Database.MigrateAsync(cancellationToken);
             }
 
-            await db.Database.ExecuteSqlRawAsync($"SELECT pg_advisory_unlock({MigrationLock})", cancellationToken);
         }
         finally
         {
+            // The pool would keep the session, and the lock with it.
+            await db.Database.ExecuteSqlRawAsync($"SELECT pg_advisory_unlock({MigrationLock})", CancellationToken.None);
             await db.Database.CloseConnectionAsync();
         }
     }

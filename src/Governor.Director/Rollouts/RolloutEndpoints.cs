@@ -47,6 +47,8 @@ internal static class RolloutEndpoints
     private static async Task<IResult> GetAsync(
         string rolloutId, HttpContext http, DirectorDbContext db, CancellationToken cancellationToken)
     {
+        if (http.Tenant().Refusal is { } refusal)
+            return refusal.ToProblem();
         if (await FindAsync(rolloutId, http, db, cancellationToken) is not { } rollout)
             return RolloutNotFound(rolloutId);
 

@@ -22,7 +22,7 @@ internal sealed partial class RolloutEngine(
                 $"""
                  SELECT * FROM rollouts
                  WHERE tenant = @tenant AND configuration = @configuration AND revision < @revision AND ended_at IS NULL
-                 ORDER BY rollout_id{db.ForUpdate()}
+                 ORDER BY rollout_id DESC{db.ForUpdate()}
                  """,
                 db.Parameter("tenant", rollout.Tenant), db.Parameter("configuration", rollout.Configuration),
                 db.Parameter("revision", rollout.Revision))
@@ -84,7 +84,7 @@ internal sealed partial class RolloutEngine(
             return rollout.CurrentState;
         }
 
-        // Written first: the end of the rollout, which may be reached in this step, refuses whatever is not answered there.
+        // Saved before the rollout ends, which refuses whatever is still unanswered.
         await db.SaveChangesAsync(cancellationToken);
         rollout.EndsAs = RolloutStates.Aborted;
         rollout.Reason = $"Aborted by {action.RequestedBy}.";
@@ -96,10 +96,10 @@ internal sealed partial class RolloutEngine(
     }
 
     /// <summary>Brings the stable revision to whoever is still assigned an older one, one chunk at a time.</summary>
-    public async Task SweepAsync(Rollout rollout, CancellationToken cancellationToken)
+    public async Task SweepAsync(Rollout rollout, string? after, CancellationToken cancellationToken)
     {
-        if (await sweeper.SweepChunkAsync(rollout.Tenant, rollout.Configuration, cancellationToken))
-            await bus.Publish(new DispatchNext(rollout.CorrelationId), cancellationToken);
+        if (await sweeper.SweepChunkAsync(rollout.Tenant, rollout.Configuration, after, cancellationToken) is { } last)
+            await bus.Publish(new DispatchNext(rollout.CorrelationId, last), cancellationToken);
     }
 
     private async Task<string> ProgressAsync(Rollout rollout, DateTimeOffset now, CancellationToken cancellationToken)

@@ -937,26 +937,6 @@ namespace Governor.Director.Persistence.Migrations
                     b.ToTable("outbox_state", (string)null);
                 });
 
-            modelBuilder.Entity("Governor.Director.Assignments.Assignment", b =>
-                {
-                    b.HasOne("Governor.Director.Runtimes.Runtime", null)
-                        .WithMany()
-                        .HasForeignKey("RuntimeId")
-                        .OnDelete(DeleteBehavior.Cascade)
-                        .IsRequired()
-                        .HasConstraintName("fk_assignments_runtimes_runtime_id");
-                });
-
-            modelBuilder.Entity("Governor.Director.Assignments.ReportItem", b =>
-                {
-                    b.HasOne("Governor.Director.Runtimes.Runtime", null)
-                        .WithMany()
-                        .HasForeignKey("RuntimeId")
-                        .OnDelete(DeleteBehavior.Cascade)
-                        .IsRequired()
-                        .HasConstraintName("fk_report_items_runtimes_runtime_id");
-                });
-
             modelBuilder.Entity("Governor.Director.Configurations.ConfigurationRevision", b =>
                 {
                     b.HasOne("Governor.Director.Configurations.Configuration", null)
@@ -965,16 +945,6 @@ namespace Governor.Director.Persistence.Migrations
                         .OnDelete(DeleteBehavior.Cascade)
                         .IsRequired()
                         .HasConstraintName("fk_configuration_revisions_configurations_tenant_configuration");
-                });
-
-            modelBuilder.Entity("Governor.Director.Drift.DriftFinding", b =>
-                {
-                    b.HasOne("Governor.Director.Runtimes.Runtime", null)
-                        .WithMany()
-                        .HasForeignKey("RuntimeId")
-                        .OnDelete(DeleteBehavior.Cascade)
-                        .IsRequired()
-                        .HasConstraintName("fk_drift_findings_runtimes_runtime_id");
                 });
 
             modelBuilder.Entity("Governor.Director.Rollouts.RolloutAction", b =>
@@ -997,16 +967,6 @@ namespace Governor.Director.Persistence.Migrations
                         .HasConstraintName("fk_rollout_events_rollouts_rollout_id");
                 });
 
-            modelBuilder.Entity("Governor.Director.Rollouts.RolloutTarget", b =>
-                {
-                    b.HasOne("Governor.Director.Rollouts.Rollout", null)
-                        .WithMany()
-                        .HasForeignKey("RolloutId")
-                        .OnDelete(DeleteBehavior.Cascade)
-                        .IsRequired()
-                        .HasConstraintName("fk_rollout_targets_rollouts_rollout_id");
-                });
-
             modelBuilder.Entity("Governor.Director.Rollouts.RolloutWave", b =>
                 {
                     b.HasOne("Governor.Director.Rollouts.Rollout", null)
@@ -1015,20 +975,6 @@ namespace Governor.Director.Persistence.Migrations
                         .OnDelete(DeleteBehavior.Cascade)
                         .IsRequired()
                         .HasConstraintName("fk_rollout_waves_rollouts_rollout_id");
-                });
-
-            modelBuilder.Entity("MassTransit.EntityFrameworkCoreIntegration.OutboxMessage", b =>
-                {
-                    b.HasOne("MassTransit.EntityFrameworkCoreIntegration.OutboxState", null)
-                        .WithMany()
-                        .HasForeignKey("OutboxId")
-                        .HasConstraintName("fk_outbox_message_outbox_state_outbox_id");
-
-                    b.HasOne("MassTransit.EntityFrameworkCoreIntegration.InboxState", null)
-                        .WithMany()
-                        .HasForeignKey("InboxMessageId", "InboxConsumerId")
-                        .HasPrincipalKey("MessageId", "ConsumerId")
-                        .HasConstraintName("fk_outbox_message_inbox_state_inbox_message_id_inbox_consumer_");
                 });
 #pragma warning restore 612, 618
         }

@@ -13,6 +13,25 @@ namespace Governor.Director.Persistence.Migrations
         protected override void Up(MigrationBuilder migrationBuilder)
         {
             migrationBuilder.CreateTable(
+                name: "assignments",
+                columns: table => new
+                {
+                    runtime_id = table.Column<string>(type: "character varying(63)", maxLength: 63, nullable: false),
+                    configuration = table.Column<string>(type: "character varying(63)", maxLength: 63, nullable: false),
+                    revision = table.Column<int>(type: "integer", nullable: false),
+                    digest = table.Column<string>(type: "character varying(64)", maxLength: 64, nullable: false),
+                    generation = table.Column<long>(type: "bigint", nullable: false),
+                    sent_generation = table.Column<long>(type: "bigint", nullable: true),
+                    sent_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: true),
+                    reported = table.Column<bool>(type: "boolean", nullable: false),
+                    last_good_revision = table.Column<int>(type: "integer", nullable: true)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("pk_assignments", x => new { x.runtime_id, x.configuration });
+                });
+
+            migrationBuilder.CreateTable(
                 name: "configurations",
                 columns: table => new
                 {
@@ -25,6 +44,23 @@ namespace Governor.Director.Persistence.Migrations
                 constraints: table =>
                 {
                     table.PrimaryKey("pk_configurations", x => new { x.tenant, x.name });
+                });
+
+            migrationBuilder.CreateTable(
+                name: "drift_findings",
+                columns: table => new
+                {
+                    runtime_id = table.Column<string>(type: "character varying(63)", maxLength: 63, nullable: false),
+                    configuration = table.Column<string>(type: "character varying(63)", maxLength: 63, nullable: false),
+                    kind = table.Column<string>(type: "character varying(20)", maxLength: 20, nullable: false),
+                    detected_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: false),
+                    expected_digest = table.Column<string>(type: "character varying(64)", maxLength: 64, nullable: true),
+                    reported_digest = table.Column<string>(type: "character varying(64)", maxLength: 64, nullable: true),
+                    reason = table.Column<string>(type: "text", nullable: true)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("pk_drift_findings", x => new { x.runtime_id, x.configuration, x.kind });
                 });
 
             migrationBuilder.CreateTable(
@@ -64,6 +100,38 @@ namespace Governor.Director.Persistence.Migrations
                 });
 
             migrationBuilder.CreateTable(
+                name: "outbox_message",
+                columns: table => new
+                {
+                    sequence_number = table.Column<long>(type: "bigint", nullable: false)
+                        .Annotation("Npgsql:ValueGenerationStrategy", NpgsqlValueGenerationStrategy.IdentityByDefaultColumn),
+                    enqueue_time = table.Column<DateTime>(type: "timestamp with time zone", nullable: true),
+                    sent_time = table.Column<DateTime>(type: "timestamp with time zone", nullable: false),
+                    headers = table.Column<string>(type: "text", nullable: true),
+                    properties = table.Column<string>(type: "text", nullable: true),
+                    inbox_message_id = table.Column<Guid>(type: "uuid", nullable: true),
+                    inbox_consumer_id = table.Column<Guid>(type: "uuid", nullable: true),
+                    outbox_id = table.Column<Guid>(type: "uuid", nullable: true),
+                    message_id = table.Column<Guid>(type: "uuid", nullable: false),
+                    content_type = table.Column<string>(type: "character varying(256)", maxLength: 256, nullable: false),
+                    message_type = table.Column<string>(type: "text", nullable: false),
+                    body = table.Column<string>(type: "text", nullable: false),
+                    conversation_id = table.Column<Guid>(type: "uuid", nullable: true),
+                    correlation_id = table.Column<Guid>(type: "uuid", nullable: true),
+                    initiator_id = table.Column<Guid>(type: "uuid", nullable: true),
+                    request_id = table.Column<Guid>(type: "uuid", nullable: true),
+                    source_address = table.Column<string>(type: "character varying(256)", maxLength: 256, nullable: true),
+                    destination_address = table.Column<string>(type: "character varying(256)", maxLength: 256, nullable: true),
+                    response_address = table.Column<string>(type: "character varying(256)", maxLength: 256, nullable: true),
+                    fault_address = table.Column<string>(type: "character varying(256)", maxLength: 256, nullable: true),
+                    expiration_time = table.Column<DateTime>(type: "timestamp with time zone", nullable: true)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("pk_outbox_message", x => x.sequence_number);
+                });
+
+            migrationBuilder.CreateTable(
                 name: "outbox_state",
                 columns: table => new
                 {
@@ -80,6 +148,23 @@ namespace Governor.Director.Persistence.Migrations
                 });
 
             migrationBuilder.CreateTable(
+                name: "report_items",
+                columns: table => new
+                {
+                    runtime_id = table.Column<string>(type: "character varying(63)", maxLength: 63, nullable: false),
+                    configuration = table.Column<string>(type: "character varying(63)", maxLength: 63, nullable: false),
+                    digest = table.Column<string>(type: "character varying(64)", maxLength: 64, nullable: true),
+                    outcome = table.Column<string>(type: "character varying(20)", maxLength: 20, nullable: true),
+                    outcome_digest = table.Column<string>(type: "character varying(64)", maxLength: 64, nullable: true),
+                    reason = table.Column<string>(type: "character varying(100)", maxLength: 100, nullable: true),
+                    message = table.Column<string>(type: "text", nullable: true)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("pk_report_items", x => new { x.runtime_id, x.configuration });
+                });
+
+            migrationBuilder.CreateTable(
                 name: "retired_runtimes",
                 columns: table => new
                 {
@@ -89,6 +174,28 @@ namespace Governor.Director.Persistence.Migrations
                 constraints: table =>
                 {
                     table.PrimaryKey("pk_retired_runtimes", x => x.runtime_id);
+                });
+
+            migrationBuilder.CreateTable(
+                name: "rollout_targets",
+                columns: table => new
+                {
+                    rollout_id = table.Column<Guid>(type: "uuid", nullable: false),
+                    runtime_id = table.Column<string>(type: "character varying(63)", maxLength: 63, nullable: false),
+                    wave = table.Column<int>(type: "integer", nullable: false),
+                    state = table.Column<string>(type: "character varying(20)", maxLength: 20, nullable: false),
+                    generation = table.Column<long>(type: "bigint", nullable: false),
+                    digest = table.Column<string>(type: "character varying(64)", maxLength: 64, nullable: true),
+                    attempts = table.Column<int>(type: "integer", nullable: false),
+                    reason = table.Column<string>(type: "character varying(100)", maxLength: 100, nullable: true),
+                    error = table.Column<string>(type: "text", nullable: true),
+                    dispatched_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: true),
+                    deadline_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: true),
+                    changed_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: false)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("pk_rollout_targets", x => new { x.rollout_id, x.runtime_id });
                 });
 
             migrationBuilder.CreateTable(
@@ -179,48 +286,6 @@ namespace Governor.Director.Persistence.Migrations
                 });
 
             migrationBuilder.CreateTable(
-                name: "outbox_message",
-                columns: table => new
-                {
-                    sequence_number = table.Column<long>(type: "bigint", nullable: false)
-                        .Annotation("Npgsql:ValueGenerationStrategy", NpgsqlValueGenerationStrategy.IdentityByDefaultColumn),
-                    enqueue_time = table.Column<DateTime>(type: "timestamp with time zone", nullable: true),
-                    sent_time = table.Column<DateTime>(type: "timestamp with time zone", nullable: false),
-                    headers = table.Column<string>(type: "text", nullable: true),
-                    properties = table.Column<string>(type: "text", nullable: true),
-                    inbox_message_id = table.Column<Guid>(type: "uuid", nullable: true),
-                    inbox_consumer_id = table.Column<Guid>(type: "uuid", nullable: true),
-                    outbox_id = table.Column<Guid>(type: "uuid", nullable: true),
-                    message_id = table.Column<Guid>(type: "uuid", nullable: false),
-                    content_type = table.Column<string>(type: "character varying(256)", maxLength: 256, nullable: false),
-                    message_type = table.Column<string>(type: "text", nullable: false),
-                    body = table.Column<string>(type: "text", nullable: false),
-                    conversation_id = table.Column<Guid>(type: "uuid", nullable: true),
-                    correlation_id = table.Column<Guid>(type: "uuid", nullable: true),
-                    initiator_id = table.Column<Guid>(type: "uuid", nullable: true),
-                    request_id = table.Column<Guid>(type: "uuid", nullable: true),
-                    source_address = table.Column<string>(type: "character varying(256)", maxLength: 256, nullable: true),
-                    destination_address = table.Column<string>(type: "character varying(256)", maxLength: 256, nullable: true),
-                    response_address = table.Column<string>(type: "character varying(256)", maxLength: 256, nullable: true),
-                    fault_address = table.Column<string>(type: "character varying(256)", maxLength: 256, nullable: true),
-                    expiration_time = table.Column<DateTime>(type: "timestamp with time zone", nullable: true)
-                },
-                constraints: table =>
-                {
-                    table.PrimaryKey("pk_outbox_message", x => x.sequence_number);
-                    table.ForeignKey(
-                        name: "fk_outbox_message_inbox_state_inbox_message_id_inbox_consumer_",
-                        columns: x => new { x.inbox_message_id, x.inbox_consumer_id },
-                        principalTable: "inbox_state",
-                        principalColumns: new[] { "message_id", "consumer_id" });
-                    table.ForeignKey(
-                        name: "fk_outbox_message_outbox_state_outbox_id",
-                        column: x => x.outbox_id,
-                        principalTable: "outbox_state",
-                        principalColumn: "outbox_id");
-                });
-
-            migrationBuilder.CreateTable(
                 name: "rollout_actions",
                 columns: table => new
                 {
@@ -267,34 +332,6 @@ namespace Governor.Director.Persistence.Migrations
                 });
 
             migrationBuilder.CreateTable(
-                name: "rollout_targets",
-                columns: table => new
-                {
-                    rollout_id = table.Column<Guid>(type: "uuid", nullable: false),
-                    runtime_id = table.Column<string>(type: "character varying(63)", maxLength: 63, nullable: false),
-                    wave = table.Column<int>(type: "integer", nullable: false),
-                    state = table.Column<string>(type: "character varying(20)", maxLength: 20, nullable: false),
-                    generation = table.Column<long>(type: "bigint", nullable: false),
-                    digest = table.Column<string>(type: "character varying(64)", maxLength: 64, nullable: true),
-                    attempts = table.Column<int>(type: "integer", nullable: false),
-                    reason = table.Column<string>(type: "character varying(100)", maxLength: 100, nullable: true),
-                    error = table.Column<string>(type: "text", nullable: true),
-                    dispatched_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: true),
-                    deadline_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: true),
-                    changed_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: false)
-                },
-                constraints: table =>
-                {
-                    table.PrimaryKey("pk_rollout_targets", x => new { x.rollout_id, x.runtime_id });
-                    table.ForeignKey(
-                        name: "fk_rollout_targets_rollouts_rollout_id",
-                        column: x => x.rollout_id,
-                        principalTable: "rollouts",
-                        principalColumn: "rollout_id",
-                        onDelete: ReferentialAction.Cascade);
-                });
-
-            migrationBuilder.CreateTable(
                 name: "rollout_waves",
                 columns: table => new
                 {
@@ -322,77 +359,6 @@ namespace Governor.Director.Persistence.Migrations
                         column: x => x.rollout_id,
                         principalTable: "rollouts",
                         principalColumn: "rollout_id",
-                        onDelete: ReferentialAction.Cascade);
-                });
-
-            migrationBuilder.CreateTable(
-                name: "assignments",
-                columns: table => new
-                {
-                    runtime_id = table.Column<string>(type: "character varying(63)", maxLength: 63, nullable: false),
-                    configuration = table.Column<string>(type: "character varying(63)", maxLength: 63, nullable: false),
-                    revision = table.Column<int>(type: "integer", nullable: false),
-                    digest = table.Column<string>(type: "character varying(64)", maxLength: 64, nullable: false),
-                    generation = table.Column<long>(type: "bigint", nullable: false),
-                    sent_generation = table.Column<long>(type: "bigint", nullable: true),
-                    sent_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: true),
-                    reported = table.Column<bool>(type: "boolean", nullable: false),
-                    last_good_revision = table.Column<int>(type: "integer", nullable: true)
-                },
-                constraints: table =>
-                {
-                    table.PrimaryKey("pk_assignments", x => new { x.runtime_id, x.configuration });
-                    table.ForeignKey(
-                        name: "fk_assignments_runtimes_runtime_id",
-                        column: x => x.runtime_id,
-                        principalTable: "runtimes",
-                        principalColumn: "runtime_id",
-                        onDelete: ReferentialAction.Cascade);
-                });
-
-            migrationBuilder.CreateTable(
-                name: "drift_findings",
-                columns: table => new
-                {
-                    runtime_id = table.Column<string>(type: "character varying(63)", maxLength: 63, nullable: false),
-                    configuration = table.Column<string>(type: "character varying(63)", maxLength: 63, nullable: false),
-                    kind = table.Column<string>(type: "character varying(20)", maxLength: 20, nullable: false),
-                    detected_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: false),
-                    expected_digest = table.Column<string>(type: "character varying(64)", maxLength: 64, nullable: true),
-                    reported_digest = table.Column<string>(type: "character varying(64)", maxLength: 64, nullable: true),
-                    reason = table.Column<string>(type: "text", nullable: true)
-                },
-                constraints: table =>
-                {
-                    table.PrimaryKey("pk_drift_findings", x => new { x.runtime_id, x.configuration, x.kind });
-                    table.ForeignKey(
-                        name: "fk_drift_findings_runtimes_runtime_id",
-                        column: x => x.runtime_id,
-                        principalTable: "runtimes",
-                        principalColumn: "runtime_id",
-                        onDelete: ReferentialAction.Cascade);
-                });
-
-            migrationBuilder.CreateTable(
-                name: "report_items",
-                columns: table => new
-                {
-                    runtime_id = table.Column<string>(type: "character varying(63)", maxLength: 63, nullable: false),
-                    configuration = table.Column<string>(type: "character varying(63)", maxLength: 63, nullable: false),
-                    digest = table.Column<string>(type: "character varying(64)", maxLength: 64, nullable: true),
-                    outcome = table.Column<string>(type: "character varying(20)", maxLength: 20, nullable: true),
-                    outcome_digest = table.Column<string>(type: "character varying(64)", maxLength: 64, nullable: true),
-                    reason = table.Column<string>(type: "character varying(100)", maxLength: 100, nullable: true),
-                    message = table.Column<string>(type: "text", nullable: true)
-                },
-                constraints: table =>
-                {
-                    table.PrimaryKey("pk_report_items", x => new { x.runtime_id, x.configuration });
-                    table.ForeignKey(
-                        name: "fk_report_items_runtimes_runtime_id",
-                        column: x => x.runtime_id,
-                        principalTable: "runtimes",
-                        principalColumn: "runtime_id",
                         onDelete: ReferentialAction.Cascade);
                 });
 
@@ -504,7 +470,13 @@ namespace Governor.Director.Persistence.Migrations
                 name: "heartbeat");
 
             migrationBuilder.DropTable(
+                name: "inbox_state");
+
+            migrationBuilder.DropTable(
                 name: "outbox_message");
+
+            migrationBuilder.DropTable(
+                name: "outbox_state");
 
             migrationBuilder.DropTable(
                 name: "report_items");
@@ -525,16 +497,10 @@ namespace Governor.Director.Persistence.Migrations
                 name: "rollout_waves");
 
             migrationBuilder.DropTable(
-                name: "configurations");
-
-            migrationBuilder.DropTable(
-                name: "inbox_state");
-
-            migrationBuilder.DropTable(
-                name: "outbox_state");
-
-            migrationBuilder.DropTable(
                 name: "runtimes");
+
+            migrationBuilder.DropTable(
+                name: "configurations");
 
             migrationBuilder.DropTable(
                 name: "rollouts");
