@@ -1,5 +1,4 @@
 using Governor.Director.Rollouts;
-using MassTransit;
 
 namespace Governor.Director.Tests.Rollouts;
 
