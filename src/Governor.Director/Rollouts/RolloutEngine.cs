@@ -178,7 +178,8 @@ internal sealed partial class RolloutEngine(
         CancellationToken cancellationToken)
     {
         (rollout.EndedAt, rollout.NextDueAt) = (now, null);
-        Record(rollout, now, state, rollout.Reason ?? string.Join(", ", counts.Select(c => $"{c.Value} {c.Key}")));
+        var outcome = rollout.Reason ?? string.Join(", ", counts.Select(c => $"{c.Value} {c.Key}"));
+        Record(rollout, now, state, outcome);
         await db.Actions
             .Where(a => a.RolloutId == rollout.CorrelationId && a.AnsweredAt == null)
             .ExecuteUpdateAsync(
@@ -190,7 +191,7 @@ internal sealed partial class RolloutEngine(
             new RolloutCompleted(rollout.CorrelationId.ToString(), rollout.Tenant, rollout.Configuration, rollout.Revision,
                 state, rollout.Reason, counts, now),
             cancellationToken);
-        LogEnded(rollout.CorrelationId, rollout.Configuration, rollout.Revision, state, rollout.Reason);
+        LogEnded(rollout.CorrelationId, rollout.Configuration, rollout.Revision, state, outcome);
         return state;
     }
 
@@ -219,6 +220,6 @@ internal sealed partial class RolloutEngine(
     });
 
     [LoggerMessage(2101, LogLevel.Information,
-        "Rollout {RolloutId} of {Configuration} revision {Revision} ended as {State}. {Reason}")]
-    private partial void LogEnded(Guid rolloutId, string configuration, int revision, string state, string? reason);
+        "Rollout {RolloutId} of {Configuration} revision {Revision} ended as {State}: {Outcome}")]
+    private partial void LogEnded(Guid rolloutId, string configuration, int revision, string state, string outcome);
 }

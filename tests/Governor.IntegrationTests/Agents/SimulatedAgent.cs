@@ -82,7 +82,8 @@ internal sealed class SimulatedAgent(string runtimeId, AgentPublicKey key, TimeS
     }
 
     /// <summary>The message by which it makes itself known.</summary>
-    public AgentEnrolled Enrol(bool first) => new(runtimeId, "standalone-kyma", $"simulated-{runtimeId}", key, first);
+    public AgentEnrolled Enrol(bool start) =>
+        new(runtimeId, "standalone-kyma", $"simulated-{runtimeId}", key, reportInterval, "simulated", start);
 
     private ReportedConfiguration Apply(DesiredConfiguration configuration, ReportedConfiguration? before)
     {

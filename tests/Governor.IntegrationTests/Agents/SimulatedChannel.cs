@@ -47,7 +47,7 @@ internal sealed class SimulatedChannel : AsyncDefaultBasicConsumer
         }
 
         foreach (var agent in agents.Values.Where(agent => !agent.Silent))
-            await PublishAsync("governor.agent-enrolled", "urn:message:governor:agent-enrolled", agent.Enrol(first: true));
+            await PublishAsync("governor.agent-enrolled", "urn:message:governor:agent-enrolled", agent.Enrol(start: true));
     }
 
     /// <summary>Publishes an Agent's next report.</summary>
@@ -70,7 +70,7 @@ internal sealed class SimulatedChannel : AsyncDefaultBasicConsumer
             if (!agent.Silent)
             {
                 if (enrolAgain)
-                    await PublishAsync("governor.agent-enrolled", "urn:message:governor:agent-enrolled", agent.Enrol(first: false));
+                    await PublishAsync("governor.agent-enrolled", "urn:message:governor:agent-enrolled", agent.Enrol(start: false));
                 await ReportAsync(agent);
             }
 

@@ -30,7 +30,7 @@ public sealed class SimulatedFleetTests
             agent.Silent = agent.RuntimeId == "r-8";
         });
         await Eventually.TrueAsync(() => enrolled.Count == RuntimeCount - 1, Deadline, "every Agent enrols, save the silent one");
-        Assert.All(enrolled, e => Assert.True(e.First));
+        Assert.All(enrolled, e => Assert.True(e.Start));
 
         foreach (var id in runtimeIds)
         {

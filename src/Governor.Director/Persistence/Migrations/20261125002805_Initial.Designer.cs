@@ -12,7 +12,7 @@ using Npgsql.EntityFrameworkCore.PostgreSQL.Metadata;
 namespace Governor.Director.Persistence.Migrations
 {
     [DbContext(typeof(DirectorDbContext))]
-    [Migration("20261125002245_Initial")]
+    [Migration("20261125002805_Initial")]
     partial class Initial
     {
         /// <inheritdoc />

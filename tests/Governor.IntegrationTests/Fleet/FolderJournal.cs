@@ -1,0 +1,37 @@
+using System.Collections.Concurrent;
+
+namespace Governor.IntegrationTests.Fleet;
+
+/// <summary>Counts how often files of a folder come into place, as the operating system tells it.</summary>
+internal sealed class FolderJournal : IDisposable
+{
+    private readonly string folder;
+    private readonly FileSystemWatcher watcher;
+    private readonly ConcurrentQueue<string> placed = new();
+    private volatile Exception? failure;
+
+    public FolderJournal(string folder)
+    {
+        this.folder = folder;
+        watcher = new FileSystemWatcher(folder) { NotifyFilter = NotifyFilters.FileName | NotifyFilters.LastWrite };
+        watcher.Created += (_, e) => placed.Enqueue(e.Name!);
+        watcher.Renamed += (_, e) => placed.Enqueue(e.Name!); // this is how an Agent puts a file in place
+        watcher.Changed += (_, e) => placed.Enqueue($"{e.Name} in place"); // and this is how it must not
+        watcher.Error += (_, e) => failure = e.GetException();
+        watcher.EnableRaisingEvents = true;
+    }
+
+    /// <summary>How often a file came into place since the journal began.</summary>
+    public async Task<int> CountAsync(string file)
+    {
+        // The system tells in order: once this file is told, everything before it was.
+        var fence = $"fence-{Guid.NewGuid():n}";
+        await File.WriteAllTextAsync(Path.Combine(folder, fence), "", CancellationToken.None);
+        await Eventually.TrueAsync(() => placed.Contains(fence), TimeSpan.FromSeconds(30), "the system tells of a new file");
+        Assert.Null(failure);
+        Assert.DoesNotContain($"{file} in place", placed);
+        return placed.Count(name => name == file);
+    }
+
+    public void Dispose() => watcher.Dispose();
+}
