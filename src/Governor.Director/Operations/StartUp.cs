@@ -16,7 +16,8 @@ internal sealed class StartUp
 
     /// <summary>To be made before the program is built: until it has started, what goes wrong reaches <see cref="RunAsync"/> as an
     /// exception, and the host does not log the same with a stack trace.</summary>
-    public StartUp(WebApplicationBuilder builder) => builder.Logging.AddFilter(HostCategory, _ => started);
+    public StartUp(WebApplicationBuilder builder) => 
+        builder.Logging.AddFilter(HostCategory, level => started && level >= LogLevel.Warning);
 
     /// <summary>Validates the settings.</summary>
     /// <exception cref="StartException">A setting has the wrong form or breaks a rule.</exception>
