@@ -61,6 +61,8 @@ internal static class DirectorServices
             x.AddEntityFrameworkOutbox<DirectorDbContext>(o =>
             {
                 _ = onPostgres ? o.UsePostgres() : o.UseSqlite();
+                // A message may hold a runtime's whole content: bounds what one pass reads into memory.
+                o.QueryMessageLimit = 250;
                 o.UseBusOutbox();
             });
         });
@@ -94,7 +96,7 @@ internal static class DirectorServices
         services.AddScoped<FindingRecorder>();
         services.AddHostedService<EachSecond>();
         services.ConfigureHttpJsonOptions(o => o.SerializerOptions.DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull);
-        services.AddProblemDetails();
+        services.AddProblemDetails(o => o.CustomizeProblemDetails = Problems.AddCode);
         services.AddExceptionHandler<UnexpectedErrors>();
         services.AddHealthChecks().AddCheck<SchemaHealthCheck>("schema", tags: [Health.Ready]);
         services.Configure<HostOptions>(o => o.ShutdownTimeout = TimeSpan.FromSeconds(10));

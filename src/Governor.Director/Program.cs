@@ -1,7 +1,6 @@
 using Governor.Director;
 using Governor.Director.Operations;
 using Governor.Messaging;
-using Microsoft.Extensions.Options;
 
 if (args.Any(arg => arg is "--help" or "-h" or "-?"))
 {
@@ -12,21 +11,21 @@ if (args.Any(arg => arg is "--help" or "-h" or "-?"))
 try
 {
     var builder = WebApplication.CreateBuilder(args);
+    var start = new StartUp(builder);
     builder.ListenOnLoopbackByDefault();
     builder.AddDirectorOnPostgres();
     builder.Services.AddGovernorBus(builder.Configuration, bus => bus.AddDirector(onPostgres: true));
     builder.Services.StartOnceSchemaIsThere();
 
     await using var app = builder.Build();
-    // Before the host starts, which would log a stack trace for what is one line.
-    app.Services.GetService<IStartupValidator>()?.Validate();
+    StartUp.CheckSettings(app.Services);
     app.MapDirector();
     app.SayWhereItListens();
-    await app.RunAsync();
+    await start.RunAsync(app);
     return 0;
 }
-catch (OptionsValidationException e)
+catch (StartException e)
 {
-    await Console.Error.WriteLineAsync(string.Join(Environment.NewLine, e.Failures));
+    await Console.Error.WriteLineAsync(e.Message);
     return 1;
 }

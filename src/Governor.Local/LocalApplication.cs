@@ -5,7 +5,6 @@ using Governor.Director.Persistence;
 using Governor.Director.Runtimes;
 using Governor.Messaging;
 using Microsoft.EntityFrameworkCore;
-using Microsoft.Extensions.Options;
 
 namespace Governor.Local;
 
@@ -18,37 +17,28 @@ internal static class LocalApplication
     {
         try
         {
-            using var folder = LocalFolder.Take(reset);
-            await using var app = Build(folder, runtimes);
-            app.Services.GetService<IStartupValidator>()?.Validate();
-            app.Services.GetRequiredService<AgentFleet>();
+            using var folder = LocalFolder.Take();
+            var builder = Configure(folder, runtimes);
+            var start = new StartUp(builder);
+            await using var app = builder.Build();
+            StartUp.CheckSettings(app.Services);
+            if (reset)
+                folder.Empty();
+            app.Services.GetRequiredService<AgentFleet>(); // a key that cannot be read says so before anything else happens
             await PrepareAsync(app, runtimes, cancellationToken);
             app.MapDirector();
             app.SayWhereItListens();
-            await app.RunAsync();
+            await start.RunAsync(app);
             return 0;
         }
-        catch (LocalStartException e)
+        catch (Exception e) when (e is StartException or AgentSettingsException)
         {
             await Console.Error.WriteLineAsync(e.Message);
+            return 1;
         }
-        catch (OptionsValidationException e)
-        {
-            await Console.Error.WriteLineAsync(string.Join(Environment.NewLine, e.Failures));
-        }
-        catch (AgentSettingsException e)
-        {
-            await Console.Error.WriteLineAsync(e.Message);
-        }
-        catch (SchemaVersionException e)
-        {
-            await Console.Error.WriteLineAsync(e.Message);
-        }
-
-        return 1;
     }
 
-    private static WebApplication Build(LocalFolder folder, int runtimes)
+    private static WebApplicationBuilder Configure(LocalFolder folder, int runtimes)
     {
         var builder = WebApplication.CreateBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
         builder.Configuration.Sources.Insert(0, Defaults());
@@ -65,7 +55,7 @@ internal static class LocalApplication
         builder.Services.AddSingleton(new LocalClock(TimeProvider.System));
         builder.Services.AddHealthChecks().AddCheck<FleetHealthCheck>("fleet", tags: [Health.Ready]);
         builder.Services.AddHostedService<Welcome>();
-        return builder.Build();
+        return builder;
     }
 
     /// <summary>Settings that suit a tour; every other source wins over them.</summary>
@@ -98,7 +88,7 @@ internal static class LocalApplication
             var registered = await scope.ServiceProvider.GetRequiredService<FleetRegistry>()
                 .RegisterAsync(RequestFacts.DefaultTenant, await MissingAsync(scope.ServiceProvider, wanted, cancellationToken), null, cancellationToken);
             if (!registered.Succeeded)
-                throw new LocalStartException(registered.Refusal.Detail);
+                throw new StartException(registered.Refusal.Detail);
         }
 
         await RemoveSurplusAsync(app, wanted, cancellationToken);
@@ -118,11 +108,9 @@ internal static class LocalApplication
         WebApplication app, IReadOnlyList<RuntimeRegistration> wanted, CancellationToken cancellationToken)
     {
         await using var scope = app.Services.CreateAsyncScope();
-        var ids = wanted.Select(r => r.RuntimeId).ToList();
-        var surplus = await scope.ServiceProvider.GetRequiredService<DirectorDbContext>().Runtimes
-            .Where(r => r.RuntimeId.StartsWith(LocalFleet.IdPrefix) && !ids.Contains(r.RuntimeId))
+        var present = await scope.ServiceProvider.GetRequiredService<DirectorDbContext>().Runtimes
             .Select(r => r.RuntimeId).ToListAsync(cancellationToken);
-        foreach (var runtimeId in surplus)
+        foreach (var runtimeId in present.Where(LocalFleet.IsSeeded).Except(wanted.Select(r => r.RuntimeId)))
         {
             await using var own = app.Services.CreateAsyncScope();
             await own.ServiceProvider.GetRequiredService<Deregistration>()

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Governor.Agent;
 using Governor.Director.Runtimes;
 
@@ -9,7 +10,8 @@ internal static class LocalFleet
     public const int DefaultRuntimes = 4;
     public const int MaxRuntimes = 200;
     public const string Kind = "standalone-kyma";
-    public const string IdPrefix = "local-";
+
+    private const string IdPrefix = "local-";
 
     /// <summary>Short, so that a change by hand is seen and repaired while one watches.</summary>
     private static readonly TimeSpan ReportInterval = TimeSpan.FromSeconds(10);
@@ -25,6 +27,12 @@ internal static class LocalFleet
                 ["tier"] = (n - 1) / 2 % 2 == 0 ? "prod" : "dev",
             })),
     ];
+
+    /// <summary>Whether a runtime is one of a fleet of any size, and none that a person registered.</summary>
+    public static bool IsSeeded(string runtimeId) =>
+        runtimeId.StartsWith(IdPrefix, StringComparison.Ordinal)
+        && int.TryParse(runtimeId.AsSpan(IdPrefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out var n)
+        && n is >= 1 and <= MaxRuntimes;
 
     /// <summary>Their Agents.</summary>
     public static IReadOnlyList<AgentOptions> Agents(LocalFolder folder, int size) =>

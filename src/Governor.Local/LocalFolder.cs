@@ -1,3 +1,5 @@
+using Governor.Director.Operations;
+
 namespace Governor.Local;
 
 /// <summary>Where everything of a local run lies: <c>.governor</c> below the current folder. Held by one process.</summary>
@@ -17,36 +19,32 @@ internal sealed class LocalFolder : IDisposable
     /// <summary>Where a runtime's Agent keeps its key.</summary>
     public string AgentState(string runtimeId) => Path.Combine(Root, "agents", runtimeId);
 
-    /// <summary>Takes the folder for this process, and empties it if asked to.</summary>
-    /// <exception cref="LocalStartException">Another process holds it, or it cannot be written.</exception>
-    public static LocalFolder Take(bool reset)
+    /// <summary>Takes the folder for this process.</summary>
+    /// <exception cref="StartException">Another process holds it, or it cannot be written.</exception>
+    public static LocalFolder Take()
     {
         var root = Path.Combine(Directory.GetCurrentDirectory(), ".governor");
         try
         {
             Directory.CreateDirectory(root);
             var file = new FileStream(Path.Combine(root, "lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
-            if (reset)
-                Empty(root);
             return new LocalFolder(root, file);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new LocalStartException(
-                $"The folder {root} cannot be used: {e.Message} Is another Governor.Local running in it? Stop that one, or start in another folder.");
+            throw new StartException(
+                $"The folder {root} cannot be used: {e.Message} Is another Governor.Local running in it? Stop that one, or start in another folder.", e);
         }
     }
 
-    public void Dispose() => held.Dispose();
-
-    private static void Empty(string root)
+    /// <summary>Forgets everything of former runs.</summary>
+    public void Empty()
     {
-        foreach (var folder in Directory.GetDirectories(root))
+        foreach (var folder in Directory.GetDirectories(Root))
             Directory.Delete(folder, recursive: true);
-        foreach (var file in Directory.GetFiles(root).Where(f => Path.GetFileName(f) != "lock"))
+        foreach (var file in Directory.GetFiles(Root).Where(f => Path.GetFileName(f) != "lock"))
             File.Delete(file);
     }
-}
 
-/// <summary>It cannot start; the message says why and what to do.</summary>
-internal sealed class LocalStartException(string message) : Exception(message);
+    public void Dispose() => held.Dispose();
+}

@@ -57,6 +57,33 @@ public sealed class OutboxDeliveryTests(ServersBackend backend) : IClassFixture<
     }
 
     [Fact]
+    public async Task Given_a_connection_that_breaks_in_the_middle_of_an_outbox_Then_nothing_is_lost_or_overtaken_for_good()
+    {
+        await using var reader = await StartAsync(outbox: o => o.UseBusOutbox(b => b.DisableDeliveryService()));
+        await using var proxy = TcpProxy.To(backend.RabbitMqPort);
+        proxy.Open();
+        backend.ConnectTo = proxy.Port;
+        try
+        {
+            await using var sender = await StartAsync(empty: false, consumes: false);
+            await PublishAsync(sender, 0, 3000);
+            await reader.Recorder.UntilAsync<Routed>(100);
+            await proxy.CloseAsync();
+            proxy.Open();
+            await sender.OutboxIsEmptyAsync();
+        }
+        finally
+        {
+            backend.ConnectTo = null;
+        }
+
+        await Eventually.HoldsAsync(() => Task.FromResult(Numbers(reader).Distinct().Count() == 3000), "every message arrived");
+        // Whatever was repeated, it was repeated together with what follows it: nothing overtook anything for good.
+        Assert.Equal(Enumerable.Range(0, 3000), Numbers(reader).Reverse().Distinct().Reverse());
+        await reader.OutboxIsEmptyAsync();
+    }
+
+    [Fact]
     public async Task Given_a_broker_that_is_down_When_the_host_stops_Then_it_does_not_hang()
     {
         await using var proxy = TcpProxy.To(backend.RabbitMqPort);
@@ -117,10 +144,11 @@ public sealed class OutboxDeliveryTests(ServersBackend backend) : IClassFixture<
         await host.Recorder.UntilAsync<Routed>(6);
         await Eventually.HoldsAsync(
             async () => await host.ReadAsync(db => db.Set<OutboxMessage>().CountAsync()) == 2, "all but the refused and its successor left");
-        Assert.Equal([1, 10, 11, 12, 13, 14], Numbers(host).Order());
+        // The refusal closes the channel that other messages may be on: they are repeated.
+        Assert.Equal([1, 10, 11, 12, 13, 14], Numbers(host).Distinct().Order());
 
         await PublishAsync(host, 20, 1);
-        await host.Recorder.UntilAsync<Routed>(7);
+        await Eventually.HoldsAsync(() => Task.FromResult(Numbers(host).Contains(20)), "the next outbox was delivered");
         Assert.DoesNotContain(3, Numbers(host));
     }
 

@@ -11,9 +11,10 @@ public sealed record RolloutPlanned(Guid RolloutId);
 /// <summary>A rollout has more targets to send to than one chunk took, or a final one more runtimes to sweep. Within the
 /// Director.</summary>
 /// <param name="RolloutId">The rollout.</param>
+/// <param name="After">The runtime at which the former chunk of the sweep ended; absent for the first.</param>
 [EntityName("governor.dispatch-next")]
 [MessageUrn("governor:dispatch-next")]
-public sealed record DispatchNext(Guid RolloutId);
+public sealed record DispatchNext(Guid RolloutId, string? After = null);
 
 /// <summary>Something changed in a rollout's targets: reports came, a runtime joined or left. Within the Director.</summary>
 /// <remarks>A hint without content: the tables are the truth, so it may be lost, repeated or late.</remarks>

@@ -46,7 +46,7 @@ internal sealed partial class MessageHandler(string runtimeId, IRuntimeApplier a
         LogApplied(runtimeId, newest.Generation, newest.Desired.Configurations.Count);
     }
 
-    [LoggerMessage(2011, LogLevel.Information, "{RuntimeId} handled generation {Generation} with {Configurations} configurations")]
+    [LoggerMessage(2011, LogLevel.Information, "{RuntimeId} handled generation {Generation} with {Configurations} configuration(s)")]
     private partial void LogApplied(string runtimeId, long generation, int configurations);
 
     [LoggerMessage(2012, LogLevel.Debug, "{RuntimeId} ignores generation {Generation}, it has handled {Handled}")]

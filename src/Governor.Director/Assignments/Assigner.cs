@@ -52,7 +52,7 @@ internal sealed class Assigner(
     }
 
     /// <summary>Writes the changes of the members given, raises their generations, and adds one message for each that can
-    /// be sent to; the others get it from <i>Deliver</i> once they can. Members without a change are sent the whole again.</summary>
+    /// be sent to and fits; the others get it from <i>Deliver</i>. Members without a change are sent the whole again.</summary>
     public async Task SendAsync(
         IReadOnlyCollection<FleetMember> members, SendCause cause, CancellationToken cancellationToken)
     {
@@ -60,7 +60,9 @@ internal sealed class Assigner(
             return;
 
         var now = clock.GetUtcNow();
-        await WriteAssignmentsAsync(members, now, cancellationToken);
+        var budget = new SendBudget();
+        var sendable = members.Where(m => m.WhyNotSent is null && budget.Takes(m)).ToHashSet();
+        await WriteAssignmentsAsync(members, sendable, cause, now, cancellationToken);
 
         var desired = new Dictionary<string, DesiredState>(StringComparer.Ordinal);
         var generations = new RowSet(db, ("runtime_id", ColumnType.Text), ("generation", ColumnType.Integer),
@@ -69,7 +71,7 @@ internal sealed class Assigner(
         {
             var runtime = member.Runtime;
             runtime.Generation++;
-            if (member.WhyNotSent is null)
+            if (sendable.Contains(member))
             {
                 (runtime.SentGeneration, runtime.SentAt) = (runtime.Generation, now);
                 var fingerprint = member.Fingerprint();
@@ -130,7 +132,8 @@ internal sealed class Assigner(
         """, cancellationToken);
 
     private async Task WriteAssignmentsAsync(
-        IReadOnlyCollection<FleetMember> members, DateTimeOffset now, CancellationToken cancellationToken)
+        IReadOnlyCollection<FleetMember> members, HashSet<FleetMember> sendable, SendCause cause, DateTimeOffset now,
+        CancellationToken cancellationToken)
     {
         var written = new RowSet(db, ("runtime_id", ColumnType.Text), ("configuration", ColumnType.Text),
             ("revision", ColumnType.Integer), ("digest", ColumnType.Text), ("generation", ColumnType.Integer),
@@ -148,17 +151,19 @@ internal sealed class Assigner(
                 if (revision is null)
                 {
                     gone.Add(runtime.RuntimeId, configuration);
+                    if (configuration == cause.Configuration && cause.Revision is { } losing)
+                        targets.Add(runtime.RuntimeId, runtime.Tenant, configuration, losing, null, generation);
                     continue;
                 }
 
                 var old = member.Assignments.GetValueOrDefault(configuration);
-                var sent = member.WhyNotSent is null;
+                var sent = sendable.Contains(member);
                 written.Add(runtime.RuntimeId, configuration, revision.Revision, revision.Digest, generation,
                     sent ? generation : null, sent ? now : null, old is { Reported: true } ? old.Revision : old?.LastGoodRevision);
                 targets.Add(runtime.RuntimeId, runtime.Tenant, configuration, revision.Revision, revision.Digest, generation);
             }
 
-            foreach (var configuration in member.Resent.Where(c => !member.Changes.ContainsKey(c)))
+            foreach (var configuration in sendable.Contains(member) ? member.SentWithoutChange() : [])
                 resent.Add(runtime.RuntimeId, configuration, generation);
         }
 

@@ -36,6 +36,12 @@ internal sealed class FleetMember(
     /// <summary>Stable code of the reason why nothing can be sent to it now, or null.</summary>
     public string? WhyNotSent => Runtime.State == RuntimeState.Provisioning ? "not-ready" : isAway ? "away" : null;
 
+    /// <summary>The configurations of which the drift job is to wait for an answer although they do not change: those that are
+    /// sent again because of them, and those that go out for the first time, after it could not be sent to.</summary>
+    public IEnumerable<string> SentWithoutChange() => Assignments.Values
+        .Where(a => a.SentGeneration is null || Resent.Contains(a.Configuration))
+        .Select(a => a.Configuration).Where(c => !changes.ContainsKey(c));
+
     /// <summary>Its report has just come: it is not away.</summary>
     public void IsHeard() => isAway = false;
 

@@ -49,9 +49,10 @@ internal sealed class RevisionContents
         foreach (var tenant in missing.GroupBy(k => k.Tenant))
         {
             var names = tenant.Select(k => k.Configuration).Distinct().ToArray();
-            var numbers = tenant.Select(k => k.Revision).Distinct().ToArray();
+            var pairs = tenant.Select(k => $"{k.Configuration}@{k.Revision}").ToArray();
             var rows = await db.Revisions.AsNoTracking()
-                .Where(r => r.Tenant == tenant.Key && names.Contains(r.Configuration) && numbers.Contains(r.Revision))
+                .Where(r => r.Tenant == tenant.Key && names.Contains(r.Configuration)
+                    && pairs.Contains(r.Configuration + "@" + r.Revision.ToString()))
                 .Join(db.Configurations, r => new { r.Tenant, Name = r.Configuration }, c => new { c.Tenant, c.Name },
                     (r, c) => new { Row = r, c.CreatedAt })
                 .ToListAsync(cancellationToken);
@@ -59,8 +60,7 @@ internal sealed class RevisionContents
             {
                 var content = Parse(row.Row, row.CreatedAt);
                 var key = new RevisionKey(content.Tenant, content.Configuration, content.Revision);
-                if (missing.Contains(key))
-                    found[key] = Keep(key, content);
+                found[key] = Keep(key, content);
             }
         }
 

@@ -145,7 +145,9 @@ internal static class ConfigurationEndpoints
         if (!await db.Configurations.AnyAsync(c => c.Tenant == tenant.Value && c.Name == name, cancellationToken))
             return ConfigurationHandler.NotFound(name).ToProblem();
 
-        var before = int.TryParse(paging.Value.Paging.After, out var last) ? last : int.MaxValue;
+        var before = int.MaxValue;
+        if (paging.Value.Paging.After is { } after && !int.TryParse(after, out before))
+            return Problems.Invalid("invalid-cursor", "`cursor` must be the `nextCursor` of a former page, unchanged.");
         var rows = await db.Revisions.AsNoTracking()
             .Where(r => r.Tenant == tenant.Value && r.Configuration == name && r.Revision < before)
             .OrderByDescending(r => r.Revision).Take(paging.Value.Paging.Limit + 1).ToListAsync(cancellationToken);

@@ -1,4 +1,5 @@
 using Governor.Director.Assignments;
+using Governor.Director.Operations;
 using Governor.Director.Persistence;
 using Governor.Director.Rollouts;
 using Governor.Director.Runtimes;
@@ -109,10 +110,10 @@ internal sealed class ConfigurationHandler(
     }
 
     private static Refusal? Lost(ChangeRequest change, int newest) =>
-        change.ExpectedRevision is not { } expected || expected == newest ? null
+        change.ExpectedRevision is not { } expected || Expectation.Holds(expected, newest) ? null
             : new Refusal(StatusCodes.Status412PreconditionFailed, "precondition-failed", newest == 0
-                ? $"Configuration '{change.Name}' does not exist; the request expects revision {expected}."
-                : $"Configuration '{change.Name}' is at revision {newest}, not {expected}: somebody else changed it. Read it again and repeat the change.");
+                ? $"Configuration '{change.Name}' does not exist; the request expects that it does."
+                : $"Configuration '{change.Name}' is at revision {newest}, which is not what the request expects: somebody else changed it. Read it again and repeat the change.");
 
     /// <summary>The newest revision's number, if it has this content already and is stable or on its way.</summary>
     private async Task<int?> UnchangedAsync(

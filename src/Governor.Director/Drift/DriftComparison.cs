@@ -50,13 +50,13 @@ internal sealed class DriftComparisonResult
     ];
 
     /// <summary>Who is to be sent to. <i>Deliver</i> works in every mode; healing in <see cref="DriftMode.Heal"/>.</summary>
-    public IEnumerable<DriftSend> Sends(DriftMode mode)
+    public IEnumerable<DriftSend> Sends(DriftMode mode, DateTimeOffset now)
     {
         var reasons = Pairs
             .Where(p => !p.IsRefused && (mode == DriftMode.Heal || p.NeverShown))
             .ToLookup(p => p.Finding.RuntimeId, p => p.Finding.Configuration, StringComparer.Ordinal);
         return Fleet
-            .Where(f => !f.IsAway && (f.IsBehind || reasons.Contains(f.Runtime.RuntimeId)))
+            .Where(f => !f.IsAway && !(f.Runtime.HealNotBefore > now) && (f.IsBehind || reasons.Contains(f.Runtime.RuntimeId)))
             .Select(f => new DriftSend(f.Runtime.RuntimeId, f.Runtime.SentGeneration, [.. reasons[f.Runtime.RuntimeId]]));
     }
 }
@@ -67,9 +67,12 @@ internal sealed class DriftComparison(DirectorDbContext db, IOptions<DeliveryOpt
     public async Task<DriftComparisonResult> CompareAsync(DateTimeOffset now, CancellationToken cancellationToken)
     {
         var sentBefore = now - delivery.Value.Deadline;
-        var pairs = await DifferencesAsync(cancellationToken);
+
+        // The fleet first: a report that comes between the two reads then makes a pair look answered late, not wrong.
         var fleet = await db.Runtimes.AsNoTracking()
             .Where(r => r.State != RuntimeState.Provisioning).ToListAsync(cancellationToken);
+        var pairs = await DifferencesAsync(cancellationToken);
+        var leftovers = await LeftoversAsync(cancellationToken);
         var listening = await db.ListeningSinceAsync(now, cancellationToken);
         var runtimes = fleet.ToDictionary(r => r.RuntimeId, StringComparer.Ordinal);
 
@@ -95,10 +98,21 @@ internal sealed class DriftComparison(DirectorDbContext db, IOptions<DeliveryOpt
             Fleet =
             [
                 .. fleet.Select(r => (r, r.IsAway(now, listening),
-                    r.HeardAt is not null && r.ReportedGeneration < r.Generation && !(r.SentAt > sentBefore))),
+                    r.HeardAt is not null && !(r.SentAt > sentBefore)
+                        && (r.ReportedGeneration < r.Generation || leftovers.Contains(r.RuntimeId)))),
             ],
         };
     }
+
+    /// <summary>Runtimes that could not remove what they are no longer assigned, and those that are to hold nothing and still
+    /// report something: they are told again.</summary>
+    private Task<HashSet<string>> LeftoversAsync(CancellationToken cancellationToken) => (
+            from i in db.ReportItems
+            join r in db.Runtimes on i.RuntimeId equals r.RuntimeId
+            where (i.Outcome == "failed" || r.State == RuntimeState.Deregistering)
+                && !db.Assignments.Any(a => a.RuntimeId == i.RuntimeId && a.Configuration == i.Configuration)
+            select r.RuntimeId)
+        .Distinct().ToHashSetAsync(StringComparer.Ordinal, cancellationToken);
 
     private static DriftFinding ToFinding(Difference pair, DateTimeOffset now) => new()
     {

@@ -18,7 +18,14 @@ internal sealed class DriftScan(
     DirectorDbContext db, Sweeper sweeper, Assigner assigner, DriftComparison comparison, FindingRecorder recorder,
     IPublishEndpoint bus, IOptions<DriftOptions> options, IOptions<DeliveryOptions> delivery, TimeProvider clock)
 {
+    /// <summary>Runs once; a run that is under way elsewhere is waited for.</summary>
     public async Task<DriftScanResult> RunAsync(CancellationToken cancellationToken)
+    {
+        await using var alone = await ScanLock.TakeAsync(db, cancellationToken);
+        return await RunAloneAsync(cancellationToken);
+    }
+
+    private async Task<DriftScanResult> RunAloneAsync(CancellationToken cancellationToken)
     {
         var now = clock.GetUtcNow();
         await InTransactionAsync(() => WakeAsync(now, cancellationToken), cancellationToken);
@@ -29,14 +36,15 @@ internal sealed class DriftScan(
             await InTransactionAsync(() => recorder.RecordAsync(comparisonResult, now, cancellationToken), cancellationToken);
         await ResetBackOffAsync(comparisonResult, cancellationToken);
 
-        var sends = comparisonResult.Sends(options.Value.Mode).Take(options.Value.MaxSends).ToList();
+        var sends = comparisonResult.Sends(options.Value.Mode, now).Take(options.Value.MaxSends).ToList();
+        var sent = 0;
         foreach (var chunk in sends.Chunk(Assigner.Chunk))
-            await InTransactionAsync(() => SendAsync(chunk, now, cancellationToken), cancellationToken);
-        return new DriftScanResult(comparisonResult.Findings.Count, sends.Count);
+            await InTransactionAsync(async () => sent += await SendAsync(chunk, now, cancellationToken), cancellationToken);
+        return new DriftScanResult(comparisonResult.Findings.Count, sent);
     }
 
-    /// <summary>Rollouts whose saga went quiet, and runtimes that stayed in provisioning or deregistering, get their message
-    /// again.</summary>
+    /// <summary>Rollouts whose saga went quiet, actions that nobody answered, and runtimes that stayed in provisioning get
+    /// their message again.</summary>
     private async Task WakeAsync(DateTimeOffset now, CancellationToken cancellationToken)
     {
         var quietSince = now - options.Value.Interval;
@@ -46,16 +54,21 @@ internal sealed class DriftScan(
         foreach (var rolloutId in quiet)
             await bus.Publish(new TargetsProgressed(rolloutId), cancellationToken);
 
+        var unanswered = await db.Actions.AsNoTracking()
+            .Where(a => a.AnsweredAt == null && a.RequestedAt <= quietSince)
+            .Select(a => new { a.RolloutId, a.ActionId }).ToListAsync(cancellationToken);
+        foreach (var action in unanswered)
+            await bus.Publish(new RolloutActionRequested(action.RolloutId, action.ActionId), cancellationToken);
+
         var lateSince = now - delivery.Value.Deadline;
         var unprovisioned = await db.Runtimes.AsNoTracking()
             .Where(r => r.State == RuntimeState.Provisioning && r.StateSince <= lateSince)
             .Select(r => r.RuntimeId).ToListAsync(cancellationToken);
         foreach (var chunk in unprovisioned.Chunk(FleetRegistry.MaxBatch))
             await bus.Publish(new ProvisionRuntimes(chunk), cancellationToken);
-        await db.SaveChangesAsync(cancellationToken);
     }
 
-    private async Task SendAsync(DriftSend[] chunk, DateTimeOffset now, CancellationToken cancellationToken)
+    private async Task<int> SendAsync(DriftSend[] chunk, DateTimeOffset now, CancellationToken cancellationToken)
     {
         var fleet = await assigner.LockAsync([.. chunk.Select(s => s.RuntimeId)], cancellationToken);
         var rows = new RowSet(db, ("runtime_id", ColumnType.Text), ("not_before", ColumnType.Instant), ("back_off", ColumnType.Integer));
@@ -73,7 +86,8 @@ internal sealed class DriftScan(
             member.Resent.UnionWith(send.Configurations);
             members.Add(member);
             var wait = member.Runtime.HealBackOff > TimeSpan.Zero ? member.Runtime.HealBackOff : options.Value.Interval;
-            rows.Add(send.RuntimeId, now + wait, Doubled(wait).Ticks);
+            // A little early: a run that starts some milliseconds sooner than the last must not pass it over.
+            rows.Add(send.RuntimeId, now + (wait * 0.9), Doubled(wait).Ticks);
         }
 
         await assigner.SendAsync(members, new SendCause(), cancellationToken);
@@ -82,7 +96,7 @@ internal sealed class DriftScan(
             UPDATE runtimes AS r SET heal_not_before = x.not_before, heal_back_off = x.back_off
             FROM {rows} WHERE r.runtime_id = x.runtime_id
             """, cancellationToken);
-        await db.SaveChangesAsync(cancellationToken);
+        return members.Count;
     }
 
     private static TimeSpan Doubled(TimeSpan wait)
@@ -100,11 +114,19 @@ internal sealed class DriftScan(
         if (calm.Count == 0)
             return;
 
-        await InTransactionAsync(
-            () => db.Runtimes.Where(r => calm.Contains(r.RuntimeId)).ExecuteUpdateAsync(
-                set => set.SetProperty(r => r.HealNotBefore, (DateTimeOffset?)null).SetProperty(r => r.HealBackOff, TimeSpan.Zero),
-                cancellationToken),
-            cancellationToken);
+        foreach (var chunk in calm.Chunk(Assigner.Chunk))
+        {
+            await InTransactionAsync(
+                async () =>
+                {
+                    await assigner.LockAsync(chunk, cancellationToken);
+                    await db.Runtimes.Where(r => chunk.Contains(r.RuntimeId)).ExecuteUpdateAsync(
+                        set => set.SetProperty(r => r.HealNotBefore, (DateTimeOffset?)null)
+                            .SetProperty(r => r.HealBackOff, TimeSpan.Zero),
+                        cancellationToken);
+                },
+                cancellationToken);
+        }
     }
 
     private async Task InTransactionAsync(Func<Task> work, CancellationToken cancellationToken)

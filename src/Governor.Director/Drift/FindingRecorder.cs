@@ -17,7 +17,8 @@ internal sealed class FindingRecorder(DirectorDbContext db, IPublishEndpoint bus
             .ToDictionary(f => (f.RuntimeId, f.Configuration, f.Kind));
         var written = new RowSet(db, ("runtime_id", ColumnType.Text), ("configuration", ColumnType.Text), ("kind", ColumnType.Text),
             ("expected_digest", ColumnType.Text), ("reported_digest", ColumnType.Text), ("reason", ColumnType.Text));
-        foreach (var finding in result.Findings)
+        foreach (var finding in result.Findings
+            .OrderBy(f => f.RuntimeId, StringComparer.Ordinal).ThenBy(f => f.Configuration, StringComparer.Ordinal).ThenBy(f => f.Kind))
         {
             var known = open.Remove((finding.RuntimeId, finding.Configuration, finding.Kind), out var old);
             if (known && (old!.ExpectedDigest, old.ReportedDigest, old.Reason)

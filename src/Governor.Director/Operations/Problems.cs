@@ -1,4 +1,6 @@
+using System.Text.Json;
 using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.AspNetCore.WebUtilities;
 
 namespace Governor.Director.Operations;
 
@@ -17,6 +19,14 @@ internal static class Problems
 
     public static ProblemHttpResult Invalid(string code, string detail) =>
         new Refusal(StatusCodes.Status400BadRequest, code, detail).ToProblem();
+
+    /// <summary>Gives a code to what the framework answers by itself, for example <c>method-not-allowed</c>.</summary>
+    public static void AddCode(ProblemDetailsContext context)
+    {
+        var status = context.ProblemDetails.Status ?? context.HttpContext.Response.StatusCode;
+        context.ProblemDetails.Extensions.TryAdd(
+            "code", JsonNamingPolicy.KebabCaseLower.ConvertName(ReasonPhrases.GetReasonPhrase(status)));
+    }
 
     /// <summary>What the design offers and this version does not: refused, never ignored.</summary>
     public static ProblemHttpResult NotImplemented(string what) =>

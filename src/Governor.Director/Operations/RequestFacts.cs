@@ -27,15 +27,17 @@ internal static class RequestFacts
         return string.IsNullOrWhiteSpace(name) ? "anonymous" : name.Length > 256 ? name[..256] : name;
     }
 
-    /// <summary>The number in <c>If-Match: "n"</c>; 0 for <c>If-None-Match: *</c>; null without either.</summary>
+    /// <summary>What <c>If-Match: "n"</c>, <c>If-Match: *</c> or <c>If-None-Match: *</c> expect.</summary>
     public static Outcome<Expectation> ExpectedVersion(this HttpContext http)
     {
         if (http.Request.Headers.IfNoneMatch.ToString() == "*")
             return new Expectation(0);
 
         var match = http.Request.Headers.IfMatch.ToString();
-        if (match.Length == 0 || match == "*")
+        if (match.Length == 0)
             return new Expectation(null);
+        if (match == "*")
+            return new Expectation(Expectation.AnyVersion);
 
         var text = match.AsSpan().Trim('"');
         return int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var version)
@@ -65,6 +67,14 @@ internal static class RequestFacts
         return buffer.ToArray();
     }
 
-    /// <summary>What version a client expects: null for any, 0 for none.</summary>
-    internal sealed record Expectation(int? Version);
+}
+
+/// <summary>What version a client expects: null if it does not care, 0 for none.</summary>
+internal sealed record Expectation(int? Version)
+{
+    /// <summary>Whatever version, but there must be one.</summary>
+    public const int AnyVersion = -1;
+
+    /// <summary>Whether a version is as expected; 0 stands for none.</summary>
+    public static bool Holds(int expected, int actual) => expected == AnyVersion ? actual != 0 : expected == actual;
 }

@@ -14,7 +14,7 @@ internal sealed class UnexpectedErrors(IProblemDetailsService problems) : IExcep
         {
             BadHttpRequestException bad => (bad.StatusCode, "bad-request", bad.Message),
             _ when IsDatabaseAway(exception) => (StatusCodes.Status503ServiceUnavailable, "database-unavailable",
-                "The database does not answer. Nothing was changed; repeat the request. GET /health/ready says when it is back."),
+                "The database did not answer, or was busy. Look whether the change is there, and repeat the request if not; GET /health/ready says when the database is back."),
             _ => (StatusCodes.Status500InternalServerError, "internal-error",
                 "Something went wrong in the Director. Its log says what; repeat the request, it changes nothing twice."),
         };

@@ -1,3 +1,4 @@
+using Governor.Director.Operations;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.EntityFrameworkCore.Storage;
@@ -13,9 +14,6 @@ internal sealed class DatabaseOptions
     /// Director then waits until that is done.</summary>
     public bool MigrateOnStart { get; set; } = true;
 }
-
-/// <summary>The state file was made by another version; the message says the way out.</summary>
-internal sealed class SchemaVersionException(string message) : Exception(message);
 
 /// <summary>Brings the schema up to date, and knows whether it is.</summary>
 internal sealed partial class DatabaseSetup(IOptions<DatabaseOptions> options, ILogger<DatabaseSetup> logger)
@@ -54,10 +52,11 @@ internal sealed partial class DatabaseSetup(IOptions<DatabaseOptions> options, I
                 await db.Database.MigrateAsync(cancellationToken);
             }
 
-            await db.Database.ExecuteSqlRawAsync($"SELECT pg_advisory_unlock({MigrationLock})", cancellationToken);
         }
         finally
         {
+            // The pool would keep the session, and the lock with it.
+            await db.Database.ExecuteSqlRawAsync($"SELECT pg_advisory_unlock({MigrationLock})", CancellationToken.None);
             await db.Database.CloseConnectionAsync();
         }
     }
@@ -109,7 +108,7 @@ internal sealed partial class DatabaseSetup(IOptions<DatabaseOptions> options, I
                 .ToListAsync(cancellationToken))[0];
             if (version != SqliteVersion)
             {
-                throw new SchemaVersionException(
+                throw new StartException(
                     $"The state file is of version {version}, this program needs {SqliteVersion}. Start it with --reset to begin anew, or run the program that made the file.");
             }
         }

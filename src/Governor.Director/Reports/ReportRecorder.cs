@@ -18,7 +18,10 @@ internal sealed partial class ReportRecorder(
     public async Task<IReadOnlyCollection<Guid>> RecordAsync(
         IReadOnlyCollection<RuntimeReported> batch, CancellationToken cancellationToken)
     {
-        var newest = batch
+        var read = batch.Select(ReportReader.Read).OfType<RuntimeReported>().ToList();
+        if (read.Count < batch.Count)
+            LogUnreadable(batch.Count - read.Count);
+        var newest = read
             .GroupBy(r => r.RuntimeId, StringComparer.Ordinal)
             .ToDictionary(g => g.Key, g => g.OrderBy(r => (r.Epoch, r.Number)).Last(), StringComparer.Ordinal);
         var now = clock.GetUtcNow();
@@ -109,8 +112,7 @@ internal sealed partial class ReportRecorder(
             return [];
 
         await db.LockWavesAsync(rolloutIds, cancellationToken);
-        var targets = await db.LockTargetsAsync(runtimeIds, cancellationToken);
-        return [.. targets.Where(t => rolloutIds.Contains(t.RolloutId))];
+        return await db.LockTargetsOfAsync(rolloutIds, runtimeIds, cancellationToken);
     }
 
     /// <summary>What a report makes of a target, or null if it says nothing new of it. Only reports of its generation or a
@@ -137,10 +139,8 @@ internal sealed partial class ReportRecorder(
     {
         RuntimeId = report.RuntimeId, Configuration = item.Name, Digest = item.Digest,
         Outcome = item.Outcome?.ToString().ToLowerInvariant(), OutcomeDigest = item.OutcomeDigest,
-        Reason = Clip(item.Reason, 100), Message = Clip(item.Message, 1000),
+        Reason = item.Reason, Message = item.Message,
     };
-
-    private static string? Clip(string? text, int length) => text?.Length > length ? text[..length] : text;
 
     private async Task SaveRuntimesAsync(
         FleetSlice fleet, Dictionary<string, RuntimeReported> heard, HashSet<string> ask, DateTimeOffset now,
@@ -255,6 +255,10 @@ internal sealed partial class ReportRecorder(
         foreach (var runtimeId in runtimeIds)
             LogUnknownRuntime(runtimeId);
     }
+
+    [LoggerMessage(2202, LogLevel.Warning,
+        "{Count} report(s) were ignored: they name no runtime, or state numbers that cannot be")]
+    private partial void LogUnreadable(int count);
 
     [LoggerMessage(2201, LogLevel.Debug,
         "A report of runtime {RuntimeId} was ignored: it is not registered. Register it, or stop its Agent")]

@@ -62,8 +62,13 @@ internal sealed partial class RolloutEngine
     {
         var states = string.Join(", ", from.Select(s => $"'{s}'"));
         var moved = await db.Database.ExecuteSqlRawAsync(
-            $"UPDATE rollout_targets SET state = '{to}', reason = NULL, error = NULL, changed_at = @now "
-            + $"WHERE rollout_id = @rollout AND state IN ({states})",
+            $"""
+             WITH locked AS (
+                 SELECT rollout_id, runtime_id FROM rollout_targets
+                 WHERE rollout_id = @rollout AND state IN ({states}) ORDER BY rollout_id, runtime_id{db.ForUpdate()})
+             UPDATE rollout_targets AS t SET state = '{to}', reason = NULL, error = NULL, changed_at = @now
+             FROM locked WHERE t.rollout_id = locked.rollout_id AND t.runtime_id = locked.runtime_id
+             """,
             [db.Parameter("now", now), db.Parameter("rollout", rollout.CorrelationId)], cancellationToken);
         if (moved == 0)
             return;

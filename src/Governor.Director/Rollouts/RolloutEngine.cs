@@ -22,7 +22,7 @@ internal sealed partial class RolloutEngine(
                 $"""
                  SELECT * FROM rollouts
                  WHERE tenant = @tenant AND configuration = @configuration AND revision < @revision AND ended_at IS NULL
-                 ORDER BY rollout_id{db.ForUpdate()}
+                 ORDER BY rollout_id DESC{db.ForUpdate()}
                  """,
                 db.Parameter("tenant", rollout.Tenant), db.Parameter("configuration", rollout.Configuration),
                 db.Parameter("revision", rollout.Revision))
@@ -84,6 +84,8 @@ internal sealed partial class RolloutEngine(
             return rollout.CurrentState;
         }
 
+        // Saved before the rollout ends, which refuses whatever is still unanswered.
+        await db.SaveChangesAsync(cancellationToken);
         rollout.EndsAs = RolloutStates.Aborted;
         rollout.Reason = $"Aborted by {action.RequestedBy}.";
         Record(rollout, now, "AbortRequested", $"by {action.RequestedBy}");
@@ -94,10 +96,10 @@ internal sealed partial class RolloutEngine(
     }
 
     /// <summary>Brings the stable revision to whoever is still assigned an older one, one chunk at a time.</summary>
-    public async Task SweepAsync(Rollout rollout, CancellationToken cancellationToken)
+    public async Task SweepAsync(Rollout rollout, string? after, CancellationToken cancellationToken)
     {
-        if (await sweeper.SweepChunkAsync(rollout.Tenant, rollout.Configuration, cancellationToken))
-            await bus.Publish(new DispatchNext(rollout.CorrelationId), cancellationToken);
+        if (await sweeper.SweepChunkAsync(rollout.Tenant, rollout.Configuration, after, cancellationToken) is { } last)
+            await bus.Publish(new DispatchNext(rollout.CorrelationId, last), cancellationToken);
     }
 
     private async Task<string> ProgressAsync(Rollout rollout, DateTimeOffset now, CancellationToken cancellationToken)
@@ -176,7 +178,8 @@ internal sealed partial class RolloutEngine(
         CancellationToken cancellationToken)
     {
         (rollout.EndedAt, rollout.NextDueAt) = (now, null);
-        Record(rollout, now, state, rollout.Reason ?? string.Join(", ", counts.Select(c => $"{c.Value} {c.Key}")));
+        var outcome = rollout.Reason ?? string.Join(", ", counts.Select(c => $"{c.Value} {c.Key}"));
+        Record(rollout, now, state, outcome);
         await db.Actions
             .Where(a => a.RolloutId == rollout.CorrelationId && a.AnsweredAt == null)
             .ExecuteUpdateAsync(
@@ -188,7 +191,7 @@ internal sealed partial class RolloutEngine(
             new RolloutCompleted(rollout.CorrelationId.ToString(), rollout.Tenant, rollout.Configuration, rollout.Revision,
                 state, rollout.Reason, counts, now),
             cancellationToken);
-        LogEnded(rollout.CorrelationId, rollout.Configuration, rollout.Revision, state, rollout.Reason);
+        LogEnded(rollout.CorrelationId, rollout.Configuration, rollout.Revision, state, outcome);
         return state;
     }
 
@@ -217,6 +220,6 @@ internal sealed partial class RolloutEngine(
     });
 
     [LoggerMessage(2101, LogLevel.Information,
-        "Rollout {RolloutId} of {Configuration} revision {Revision} ended as {State}. {Reason}")]
-    private partial void LogEnded(Guid rolloutId, string configuration, int revision, string state, string? reason);
+        "Rollout {RolloutId} of {Configuration} revision {Revision} ended as {State}: {Outcome}")]
+    private partial void LogEnded(Guid rolloutId, string configuration, int revision, string state, string outcome);
 }

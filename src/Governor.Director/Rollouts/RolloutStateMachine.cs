@@ -98,10 +98,10 @@ internal static class RolloutSteps
         this EventActivityBinder<Rollout, RolloutActionRequested> step) =>
         step.Run((engine, context) => engine.ActAsync(context.Saga, context.Message.ActionId, context.CancellationToken));
 
-    public static EventActivityBinder<Rollout, T> Sweep<T>(this EventActivityBinder<Rollout, T> step)
-        where T : class => step.Run(async (engine, context) =>
+    public static EventActivityBinder<Rollout, DispatchNext> Sweep(this EventActivityBinder<Rollout, DispatchNext> step) =>
+        step.Run(async (engine, context) =>
         {
-            await engine.SweepAsync(context.Saga, context.CancellationToken);
+            await engine.SweepAsync(context.Saga, context.Message.After, context.CancellationToken);
             return context.Saga.CurrentState;
         });
 

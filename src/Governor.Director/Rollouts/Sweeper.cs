@@ -9,28 +9,45 @@ namespace Governor.Director.Rollouts;
 /// loses the configuration if not. Serves runtimes that were away during the rollout, and those that it never saw.</summary>
 internal sealed class Sweeper(DirectorDbContext db, Assigner assigner, RevisionContents revisions)
 {
+    /// <summary>Runtimes that one query looks at.</summary>
+    private const int PageSize = 2000;
+
     /// <summary>Sweeps one chunk, in the caller's transaction.</summary>
-    /// <returns>Whether there is more to sweep.</returns>
-    public async Task<bool> SweepChunkAsync(string tenant, string configuration, CancellationToken cancellationToken)
+    /// <param name="tenant">Owner of the configuration.</param>
+    /// <param name="configuration">Name of the configuration.</param>
+    /// <param name="after">Where the former chunk ended; null for the first.</param>
+    /// <param name="cancellationToken">Ends the work.</param>
+    /// <returns>Where this chunk ended, or null if it was the last.</returns>
+    public async Task<string?> SweepChunkAsync(
+        string tenant, string configuration, string? after, CancellationToken cancellationToken)
     {
-        var stable = await db.Configurations.AsNoTracking()
-            .Where(c => c.Tenant == tenant && c.Name == configuration)
-            .Select(c => c.StableRevision).SingleOrDefaultAsync(cancellationToken);
+        var stable = await StableAsync(tenant, configuration, cancellationToken);
         if (stable == 0)
-            return false;
+            return null;
 
         var revision = await revisions.GetAsync(db, new RevisionKey(tenant, configuration, stable), cancellationToken);
-        var candidates = await CandidatesAsync(tenant, revision, cancellationToken);
-        if (candidates.Count == 0)
-            return false;
+        var (chunk, last) = await CandidatesAsync(tenant, revision, after, cancellationToken);
+        if (chunk.Count == 0)
+            return last;
 
-        var chunk = candidates.Take(Assigner.Chunk).ToList();
         await db.LockTargetsAsync(chunk, cancellationToken);
         var fleet = await assigner.LockAsync(chunk, cancellationToken);
+
+        // Dispatch commits under the locks of these runtimes. If a newer rollout has begun, what it took from them must not
+        // come back; its own end sweeps.
+        if (await StableAsync(tenant, configuration, cancellationToken) != stable
+            || await db.Rollouts.AnyAsync(
+                r => r.Tenant == tenant && r.Configuration == configuration && r.EndedAt == null
+                    && r.CurrentState != RolloutStates.Planned,
+                cancellationToken))
+        {
+            return null;
+        }
+
         var budget = new SendBudget();
         var sent = new List<FleetMember>();
         var renumbered = new List<FleetMember>();
-        foreach (var member in fleet.Members.Values)
+        foreach (var member in fleet.Members.Values.OrderBy(m => m.Runtime.RuntimeId, StringComparer.Ordinal))
         {
             var runtime = member.Runtime;
             var assigned = member.Assignments.GetValueOrDefault(configuration);
@@ -45,13 +62,14 @@ internal sealed class Sweeper(DirectorDbContext db, Assigner assigner, RevisionC
             }
 
             member.Assign(configuration, wanted);
-            if (budget.Takes(member))
-                sent.Add(member);
+            if (!budget.Takes(member))
+                break;
+            sent.Add(member);
         }
 
         await assigner.RenumberAsync(renumbered, revision, cancellationToken);
         await assigner.SendAsync(sent, new SendCause(null, configuration, stable), cancellationToken);
-        return budget.IsSpent || candidates.Count > chunk.Count;
+        return budget.IsSpent ? sent[^1].Runtime.RuntimeId : last;
     }
 
     /// <summary>Sweeps every configuration that has no open rollout, each chunk in a transaction of its own.</summary>
@@ -63,41 +81,58 @@ internal sealed class Sweeper(DirectorDbContext db, Assigner assigner, RevisionC
             .Select(c => new { c.Tenant, c.Name }).ToListAsync(cancellationToken);
         foreach (var configuration in behind)
         {
-            var more = true;
-            while (more)
+            string? after = null;
+            do
             {
                 await inTransaction(async () =>
-                    more = await SweepChunkAsync(configuration.Tenant, configuration.Name, cancellationToken));
+                    after = await SweepChunkAsync(configuration.Tenant, configuration.Name, after, cancellationToken));
             }
+            while (after is not null);
         }
     }
 
+    private Task<int> StableAsync(string tenant, string configuration, CancellationToken cancellationToken) =>
+        db.Configurations.AsNoTracking()
+            .Where(c => c.Tenant == tenant && c.Name == configuration)
+            .Select(c => c.StableRevision).SingleOrDefaultAsync(cancellationToken);
+
     /// <summary>Runtimes that are assigned an older revision, or none although they match; but not what they refused.</summary>
-    private async Task<List<string>> CandidatesAsync(
-        string tenant, RevisionContent revision, CancellationToken cancellationToken)
+    /// <returns>At most one chunk of them, and where to go on; null if the fleet ends here.</returns>
+    private async Task<(List<string> Chunk, string? Last)> CandidatesAsync(
+        string tenant, RevisionContent revision, string? after, CancellationToken cancellationToken)
     {
-        var behind = await (
-                from r in db.Runtimes.AsNoTracking()
-                where r.Tenant == tenant && r.State != RuntimeState.Deregistering
-                from a in db.Assignments.Where(a => a.RuntimeId == r.RuntimeId && a.Configuration == revision.Configuration)
-                    .DefaultIfEmpty()
-                where a == null || a.Revision < revision.Revision
-                from i in db.ReportItems.Where(i => i.RuntimeId == r.RuntimeId && i.Configuration == revision.Configuration)
-                    .DefaultIfEmpty()
-                orderby r.RuntimeId
-                select new
-                {
-                    r.RuntimeId, r.Kind, r.Labels, Assigned = a != null,
-                    Refused = i != null && (i.Outcome == "rejected" || i.Outcome == "failed") ? i.OutcomeDigest : null,
-                })
-            .ToListAsync(cancellationToken);
-        return
-        [
-            .. behind.Where(r =>
+        var chunk = new List<string>();
+        while (true)
+        {
+            var start = after;
+            var page = await (
+                    from r in db.Runtimes.AsNoTracking()
+                    where r.Tenant == tenant && r.State != RuntimeState.Deregistering
+                        && (start == null || string.Compare(r.RuntimeId, start) > 0)
+                    from a in db.Assignments.Where(a => a.RuntimeId == r.RuntimeId && a.Configuration == revision.Configuration)
+                        .DefaultIfEmpty()
+                    where a == null || a.Revision < revision.Revision
+                    from i in db.ReportItems.Where(i => i.RuntimeId == r.RuntimeId && i.Configuration == revision.Configuration)
+                        .DefaultIfEmpty()
+                    orderby r.RuntimeId
+                    select new
+                    {
+                        r.RuntimeId, r.Kind, r.Labels, Assigned = a != null,
+                        Refused = i != null && (i.Outcome == "rejected" || i.Outcome == "failed") ? i.OutcomeDigest : null,
+                    })
+                .Take(PageSize).ToListAsync(cancellationToken);
+            foreach (var runtime in page)
             {
-                var matches = revision.Matches(r.RuntimeId, r.Kind, r.Labels);
-                return matches ? r.Refused != revision.Digest : r.Assigned;
-            }).Select(r => r.RuntimeId),
-        ];
+                after = runtime.RuntimeId;
+                var matches = revision.Matches(runtime.RuntimeId, runtime.Kind, runtime.Labels);
+                if (matches ? runtime.Refused != revision.Digest : runtime.Assigned)
+                    chunk.Add(runtime.RuntimeId);
+                if (chunk.Count == Assigner.Chunk)
+                    return (chunk, after);
+            }
+
+            if (page.Count < PageSize)
+                return (chunk, null);
+        }
     }
 }

@@ -133,6 +133,19 @@ internal static class RolloutLocks
                 db.List("rollouts", rolloutIds), db.List("ids", runtimeIds))
             .AsNoTracking().ToListAsync(cancellationToken);
 
+    /// <summary>Locks, in one order, both the targets that runtimes have in some rollouts and those that a report may still
+    /// change, and reads them.</summary>
+    public static Task<List<RolloutTarget>> LockTargetsToJoinAsync(
+        this DirectorDbContext db, IReadOnlyCollection<Guid> rolloutIds, IReadOnlyCollection<string> runtimeIds,
+        CancellationToken cancellationToken) =>
+        db.Targets
+            .FromSqlRaw(
+                $"SELECT * FROM rollout_targets WHERE {db.In("runtime_id", "ids")} "
+                + $"AND ({db.In("rollout_id", "rollouts")} OR ({RolloutMapping.StillSpokenOf})) "
+                + $"ORDER BY rollout_id, runtime_id{db.ForUpdate()}",
+                db.List("rollouts", rolloutIds), db.List("ids", runtimeIds))
+            .AsNoTracking().ToListAsync(cancellationToken);
+
     /// <summary>Number of targets per state over all waves; states without targets are left out.</summary>
     public static IReadOnlyDictionary<string, int> Counts(this IEnumerable<RolloutWave> waves)
     {

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Governor.Contracts;
+using Governor.Director.Configurations;
 using Governor.Director.Persistence;
 using MassTransit;
 using Microsoft.EntityFrameworkCore;
@@ -25,7 +26,7 @@ internal sealed partial class EnrolmentConsumer(
         var db = services.GetRequiredService<DirectorDbContext>();
         var bus = services.GetRequiredService<IPublishEndpoint>();
         var now = clock.GetUtcNow();
-        var enrolments = batch.ToLookup(e => e.RuntimeId, StringComparer.Ordinal);
+        var enrolments = batch.Where(IsReadable).ToLookup(e => e.RuntimeId, StringComparer.Ordinal);
         await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
         var runtimes = await db.Runtimes
             .FromSqlRaw(
@@ -60,6 +61,12 @@ internal sealed partial class EnrolmentConsumer(
         await db.SaveChangesAsync(cancellationToken);
         await transaction.CommitAsync(cancellationToken);
     }
+
+    /// <summary>Enrolments come from outside: a broken one must not take the others of its batch with it.</summary>
+    private static bool IsReadable(AgentEnrolled e) =>
+        DnsLabel.IsValid(e.RuntimeId) && e.PublicKey is { Kid.Length: > 0 and <= 128 } key
+        && new[] { key.Kid, key.Kty, key.Crv, key.X, key.Y, e.Kind ?? "" }.All(t => t is { Length: <= 128 } && t.All(char.IsAscii)
+            && !t.Contains('\0', StringComparison.Ordinal));
 
     private void Pin(Runtime runtime, AgentEnrolled enrolment)
     {

@@ -1,5 +1,6 @@
 using Governor.Contracts;
 using Governor.Director.Assignments;
+using Governor.Director.Operations;
 using Governor.Director.Persistence;
 using MassTransit;
 using Microsoft.EntityFrameworkCore;
@@ -34,6 +35,9 @@ internal sealed class FleetRegistry(
     {
         var now = clock.GetUtcNow();
         var ids = registrations.Select(r => r.RuntimeId).ToList();
+        if (expectedVersion is null && await UnchangedAsync(tenant, registrations, cancellationToken) is { } unchanged)
+            return unchanged;
+
         await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
 
         var created = await InsertAsync(tenant, registrations, now, cancellationToken);
@@ -61,6 +65,19 @@ internal sealed class FleetRegistry(
             .. registrations.Where(r => rows.ContainsKey(r.RuntimeId))
                 .Select(r => new RegisteredRuntime(rows[r.RuntimeId], created.Contains(r.RuntimeId))),
         ]);
+    }
+
+    /// <summary>What is registered so already: whoever repeats its registrations locks nothing.</summary>
+    private async Task<RegisteredRuntimes?> UnchangedAsync(
+        string tenant, IReadOnlyList<RuntimeRegistration> registrations, CancellationToken cancellationToken)
+    {
+        var ids = registrations.Select(r => r.RuntimeId).ToList();
+        var present = await db.Runtimes.AsNoTracking()
+            .Where(r => ids.Contains(r.RuntimeId) && r.Tenant == tenant && r.State != RuntimeState.Deregistering)
+            .ToDictionaryAsync(r => r.RuntimeId, StringComparer.Ordinal, cancellationToken);
+        return registrations.All(r => present.TryGetValue(r.RuntimeId, out var p) && p.Kind == r.Kind && SameLabels(p.Labels, r.Labels))
+            ? new RegisteredRuntimes([.. registrations.Select(r => new RegisteredRuntime(present[r.RuntimeId], Created: false))])
+            : null;
     }
 
     private async Task<HashSet<string>> InsertAsync(
@@ -106,7 +123,13 @@ internal sealed class FleetRegistry(
     private static Refusal? Check(
         string tenant, RuntimeRegistration registration, FleetMember? member, int? expectedVersion, HashSet<string> created)
     {
-        if (member is null || member.Runtime.Tenant != tenant)
+        if (member is null)
+        {
+            return new Refusal(StatusCodes.Status409Conflict, "runtime-deregistering",
+                $"Runtime '{registration.RuntimeId}' was removed at the same moment. Repeat the request.");
+        }
+
+        if (member.Runtime.Tenant != tenant)
         {
             return new Refusal(StatusCodes.Status409Conflict, "runtime-id-taken",
                 $"The runtime id '{registration.RuntimeId}' is in use by another tenant; ids are unique across tenants. Choose another one.");
@@ -125,13 +148,11 @@ internal sealed class FleetRegistry(
                 $"Runtime '{runtime.RuntimeId}' is registered as '{runtime.Kind}'; a kind does not change. Deregister it first.");
         }
 
-        if (expectedVersion is { } expected && (created.Contains(runtime.RuntimeId) || runtime.Version != expected))
-        {
-            return new Refusal(StatusCodes.Status412PreconditionFailed, "precondition-failed",
-                $"Runtime '{runtime.RuntimeId}' was changed by somebody else (it is at version {runtime.Version}). Read it again and repeat the change.");
-        }
-
-        return null;
+        var isNew = created.Contains(runtime.RuntimeId);
+        return expectedVersion is not { } expected || Expectation.Holds(expected, isNew ? 0 : runtime.Version) ? null
+            : new Refusal(StatusCodes.Status412PreconditionFailed, "precondition-failed", isNew
+                ? $"Runtime '{runtime.RuntimeId}' does not exist; the request expects that it does."
+                : $"Runtime '{runtime.RuntimeId}' exists at version {runtime.Version}, which is not what the request expects. Read it again and repeat the change.");
     }
 
     private async Task RelabelAsync(

@@ -11,10 +11,12 @@ namespace Governor.Director.Runtimes;
 /// <param name="Stable">The stable revision of each configuration of the tenant that has one.</param>
 /// <param name="Open">The open rollouts, locked, with their revisions.</param>
 /// <param name="Targets">The targets that the runtimes have in them, locked.</param>
+/// <param name="Refused">What runtimes have rejected: it is not brought to them again.</param>
 internal sealed record JoinPlan(
     IReadOnlyList<RevisionContent> Stable,
     IReadOnlyList<(Rollout Rollout, RevisionContent Revision)> Open,
-    ILookup<string, RolloutTarget> Targets);
+    ILookup<string, RolloutTarget> Targets,
+    IReadOnlySet<(string RuntimeId, string Configuration, string Digest)> Refused);
 
 /// <summary><i>Join and leave</i>: a runtime that begins to match is assigned the stable revision at once and is taken in
 /// by open rollouts; one that ceases to match loses what it was assigned at once.</summary>
@@ -25,9 +27,6 @@ internal sealed class Joiner(
     public async Task<JoinPlan> PrepareAsync(
         string tenant, IReadOnlyList<RuntimeRegistration> registrations, CancellationToken cancellationToken)
     {
-        var stable = await db.Configurations.AsNoTracking()
-            .Where(c => c.Tenant == tenant && c.StableRevision > 0)
-            .Select(c => new { c.Name, c.StableRevision }).ToListAsync(cancellationToken);
         var open = await db.Rollouts
             .FromSqlRaw(
                 $"SELECT * FROM rollouts WHERE tenant = @tenant AND ended_at IS NULL ORDER BY rollout_id DESC{db.ForUpdate()}",
@@ -37,9 +36,15 @@ internal sealed class Joiner(
         var rolloutIds = open.Select(r => r.CorrelationId).ToList();
         await db.LockWavesAsync(rolloutIds, cancellationToken);
         var ids = registrations.Select(r => r.RuntimeId).ToList();
-        var targets = await db.LockTargetsOfAsync(rolloutIds, ids, cancellationToken);
-        await db.LockTargetsAsync(ids, cancellationToken);
+        var targets = await db.LockTargetsToJoinAsync(rolloutIds, ids, cancellationToken);
 
+        // Read under the locks of the open rollouts: none of them can end, and become stable, until this commits.
+        var stable = await db.Configurations.AsNoTracking()
+            .Where(c => c.Tenant == tenant && c.StableRevision > 0)
+            .Select(c => new { c.Name, c.StableRevision }).ToListAsync(cancellationToken);
+        var refused = await db.ReportItems.AsNoTracking()
+            .Where(i => ids.Contains(i.RuntimeId) && i.Outcome == "rejected" && i.OutcomeDigest != null)
+            .Select(i => new { i.RuntimeId, i.Configuration, i.OutcomeDigest }).ToListAsync(cancellationToken);
         var contents = await revisions.GetAsync(
             db,
             stable.Select(c => new RevisionKey(tenant, c.Name, c.StableRevision))
@@ -48,7 +53,8 @@ internal sealed class Joiner(
         return new JoinPlan(
             [.. stable.Select(c => contents[new RevisionKey(tenant, c.Name, c.StableRevision)])],
             [.. open.Select(r => (r, contents[new RevisionKey(tenant, r.Configuration, r.Revision)]))],
-            targets.ToLookup(t => t.RuntimeId, StringComparer.Ordinal));
+            targets.ToLookup(t => t.RuntimeId, StringComparer.Ordinal),
+            refused.Select(i => (i.RuntimeId, i.Configuration, i.OutcomeDigest!)).ToHashSet());
     }
 
     /// <summary>Assigns and sends what follows from the new labels. A new runtime is sent the whole even if it is empty: what
@@ -99,7 +105,8 @@ internal sealed class Joiner(
         var stable = plan.Stable.ToDictionary(r => r.Configuration, StringComparer.Ordinal);
         foreach (var configuration in stable.Keys.Union(member.Assignments.Keys).ToList())
         {
-            var begins = stable.TryGetValue(configuration, out var candidate) && Matches(candidate) && !Matched(candidate);
+            var begins = stable.TryGetValue(configuration, out var candidate) && Matches(candidate) && !Matched(candidate)
+                && !plan.Refused.Contains((runtime.RuntimeId, configuration, candidate.Digest!));
             if (member.AssignedRevision(configuration) is { } assigned)
             {
                 if (!Matches(assigned) && Matched(assigned))

@@ -8,8 +8,9 @@ namespace Governor.Director.Runtimes;
 
 /// <summary>Makes queues and bindings of runtimes, then lets them be sent to. Repeatable: it declares and binds without
 /// asking whether the queue exists.</summary>
-internal sealed class ProvisionRuntimesConsumer(
-    IRuntimeProvisioner provisioner, IServiceScopeFactory scopes, TimeProvider clock) : IConsumer<ProvisionRuntimes>
+internal sealed partial class ProvisionRuntimesConsumer(
+    IRuntimeProvisioner provisioner, IServiceScopeFactory scopes, TimeProvider clock,
+    ILogger<ProvisionRuntimesConsumer> logger) : IConsumer<ProvisionRuntimes>
 {
     /// <summary>Name of the queue.</summary>
     public const string Queue = "governor-provisioning";
@@ -27,7 +28,8 @@ internal sealed class ProvisionRuntimesConsumer(
         if (known.Count == 0)
             return;
 
-        await provisioner.ProvisionAsync(known, cancellationToken);
+        var refused = await ProvisionAsync(known, cancellationToken);
+        known.RemoveAll(refused.Contains);
         var bus = scope.ServiceProvider.GetRequiredService<IPublishEndpoint>();
         await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
         var progressed = await scope.ServiceProvider.GetRequiredService<Readiness>().ServeAsync(
@@ -37,6 +39,24 @@ internal sealed class ProvisionRuntimesConsumer(
         await db.SaveChangesAsync(cancellationToken);
         await transaction.CommitAsync(cancellationToken);
     }
+
+    /// <summary>Provisions; those that the broker refuses stay as they are, and the drift job tries them again.</summary>
+    private async Task<IReadOnlySet<string>> ProvisionAsync(List<string> runtimeIds, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await provisioner.ProvisionAsync(runtimeIds, cancellationToken);
+            return new HashSet<string>();
+        }
+        catch (RuntimeProvisioningException e)
+        {
+            LogRefused(e.Message);
+            return e.Refused.Keys.ToHashSet(StringComparer.Ordinal);
+        }
+    }
+
+    [LoggerMessage(2304, LogLevel.Error, "Some runtimes could not be provisioned, the others were: {Problem}")]
+    private partial void LogRefused(string problem);
 }
 
 /// <summary>Removes the queue of a runtime that has left, unless it was registered again.</summary>

@@ -86,7 +86,6 @@ internal sealed class Readiness(DirectorDbContext db, Assigner assigner)
         List<Guid> rolloutIds, IReadOnlyCollection<string> runtimeIds, CancellationToken cancellationToken)
     {
         await db.LockWavesAsync(rolloutIds, cancellationToken);
-        var targets = await db.LockTargetsAsync(runtimeIds, cancellationToken);
-        return [.. targets.Where(t => rolloutIds.Contains(t.RolloutId))];
+        return await db.LockTargetsOfAsync(rolloutIds, runtimeIds, cancellationToken);
     }
 }

@@ -12,15 +12,27 @@ internal sealed class FailedOutboxes(TimeProvider clock)
     /// <summary>All of them, due or not.</summary>
     public Guid[] All => [.. _failures.Keys];
 
-    public Guid[] Due(int limit)
+    /// <summary>
+    /// Those to try now, in groups. What failed once may have been hit by another's failure or a lost connection, and goes
+    /// together; what failed again goes alone, so that it takes no other along, and after those that failed less often.
+    /// </summary>
+    public IEnumerable<Guid[]> Due(int limit)
     {
         var now = clock.GetUtcNow();
-        return [.. _failures.Where(failure => failure.Value.RetryAt <= now).OrderBy(failure => failure.Value.RetryAt)
-            .Take(limit).Select(failure => failure.Key)];
+        var due = _failures.Where(failure => failure.Value.RetryAt <= now)
+            .OrderBy(failure => failure.Value.Attempts).ThenBy(failure => failure.Value.RetryAt).Take(limit).ToLookup(
+                failure => failure.Value.Attempts == 1, failure => failure.Key);
+        if (due[true].Any())
+            yield return [.. due[true]];
+        foreach (var outboxId in due[false])
+            yield return [outboxId];
     }
 
     /// <summary>Waits twice as long as after the failure before, from one second up to a minute. Says how often it failed.</summary>
-    public int Add(Guid outboxId) => _failures.AddOrUpdate(outboxId, _ => After(1), (_, last) => After(last.Attempts + 1)).Attempts;
+    /// <param name="outboxId">The outbox.</param>
+    /// <param name="madeProgress">Whether messages of it were delivered: the failure then counts as its first.</param>
+    public int Add(Guid outboxId, bool madeProgress) =>
+        _failures.AddOrUpdate(outboxId, _ => After(1), (_, last) => After(madeProgress ? 1 : last.Attempts + 1)).Attempts;
 
     public void Remove(Guid outboxId) => _failures.TryRemove(outboxId, out _);
 

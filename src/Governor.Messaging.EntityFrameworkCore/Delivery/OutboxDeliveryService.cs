@@ -67,18 +67,16 @@ internal sealed partial class OutboxDeliveryService<TDbContext>(
 
     private async Task RetryAsync(CancellationToken stop, CancellationToken abandon)
     {
-        var due = _failed.Due(options.QueryMessageLimit);
-        if (due.Length > 0)
+        foreach (var due in _failed.Due(options.QueryMessageLimit))
         {
             await WaitForBusAsync(stop);
             var result = await RunPassAsync(new OutboxSelection(options.QueryMessageLimit, due, []), stop, abandon);
-            if (!IsOutage(result))
-            {
-                Record(result);
-                // Delivered, or no longer there, or another process has it: the first loop sees to whatever is left.
-                foreach (var outboxId in due.Except(result.Deliveries.Where(d => d.Error is not null).Select(d => d.OutboxId)))
-                    _failed.Remove(outboxId);
-            }
+            if (IsOutage(result))
+                break;
+            Record(result);
+            // Delivered, or no longer there, or another process has it: the first loop sees to whatever is left.
+            foreach (var outboxId in due.Except(result.Deliveries.Where(d => d.Error is not null).Select(d => d.OutboxId)))
+                _failed.Remove(outboxId);
         }
 
         await PauseAsync(options.QueryDelay, stop);
@@ -91,14 +89,15 @@ internal sealed partial class OutboxDeliveryService<TDbContext>(
         return await new OutboxPass<TDbContext>(context, options, _sender, clock).RunAsync(selection, stop, abandon);
     }
 
+    // A bus with endpoints is degraded, not unhealthy, after it lost its connection.
     private bool IsOutage(OutboxPassResult result) =>
-        result.Done == 0 && result.Deliveries.Any(d => d.Error is not null) && !BusIsUp();
+        result.Done == 0 && result.Deliveries.Any(d => d.Error is not null) && bus.CheckHealth().Status != BusHealthStatus.Healthy;
 
     private int Record(OutboxPassResult result)
     {
-        foreach (var (outboxId, _, error) in result.Deliveries)
+        foreach (var (outboxId, done, error) in result.Deliveries)
             if (error is not null)
-                LogOutboxFailed(error, outboxId, _failed.Add(outboxId));
+                LogOutboxFailed(error, outboxId, _failed.Add(outboxId, madeProgress: done > 0));
         return result.Found;
     }
 

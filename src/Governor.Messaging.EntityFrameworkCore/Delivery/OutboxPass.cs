@@ -47,7 +47,9 @@ internal sealed class OutboxPass<TDbContext>(
         var delivered = deliveries.SelectMany(d => outboxes[d.OutboxId].Take(d.Done)).Select(message => message.SequenceNumber).ToArray();
 
         // Deleted even when shutting down: what stays would be sent again.
-        await DeleteAsync(ids, delivered, transaction, CancellationToken.None);
+        // An outbox without messages, which another implementation may leave, goes too.
+        if (delivered.Length > 0 || outboxes.Count < ids.Length && messages.Count < selection.Limit)
+            await DeleteAsync(ids, delivered, transaction, CancellationToken.None);
         return new OutboxPassResult(messages.Count, delivered.Length, deliveries);
     }
 
@@ -63,9 +65,6 @@ internal sealed class OutboxPass<TDbContext>(
 
     private async Task DeleteAsync(Guid[] claimed, long[] delivered, IDbContextTransaction? claim, CancellationToken cancellationToken)
     {
-        if (delivered.Length == 0)
-            return;
-
         await using var own = claim is null ? await context.Database.BeginTransactionAsync(cancellationToken) : null;
         await context.Set<OutboxMessage>()
             .Where(message => EF.Parameter(delivered).Contains(message.SequenceNumber))

@@ -1,4 +1,3 @@
-using MassTransit.Middleware;
 using MassTransit.Serialization;
 
 namespace MassTransit.EntityFrameworkCoreIntegration;
@@ -25,7 +24,9 @@ internal sealed class OutboxSender(IBus bus, TimeProvider clock)
         Guid outboxId, IReadOnlyList<OutboxMessage> messages, SemaphoreSlim window, CancellationToken stop, CancellationToken abandon)
     {
         using var failure = CancellationTokenSource.CreateLinkedTokenSource(abandon);
-        var sends = new List<Task>(messages.Count);
+        var sends = new Task[messages.Count];
+        var started = 0;
+        var turn = new OutboxTurn();
         var warm = new HashSet<Uri>();
         foreach (var message in messages)
         {
@@ -40,21 +41,31 @@ internal sealed class OutboxSender(IBus bus, TimeProvider clock)
                 break;
             }
 
-            var send = SendAndReleaseAsync(message, window, failure);
-            sends.Add(send);
-            // The first message to an address may have to open a channel and declare the exchange. Those that follow
-            // would wait for that too, and go on in any order; hence they start only after it.
-            if (messages.Count > sends.Count && message.DestinationAddress is { } address && warm.Add(address))
-                await send.ContinueWith(_ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+            // The first message to an address may have to open a channel and declare the exchange. Those that follow would
+            // wait for that too, and go on in any order; hence they start only after it.
+            var isLast = started == messages.Count - 1;
+            var goesAlone = message.DestinationAddress is { } address && warm.Add(address);
+            var pipe = new OrderedSendPipe(message, started, turn, new ArraySegment<Task>(sends, 0, started), isLast || goesAlone);
+            var send = SendAndReleaseAsync(message, pipe, window, failure);
+            sends[started++] = send;
+            if (goesAlone && !isLast)
+                await Task.WhenAny(send); // If it fails, that is judged below.
         }
 
+        return await JudgeAsync(outboxId, sends.AsMemory(0, started));
+    }
+
+    public static SemaphoreSlim CreateWindow() => new(Window, Window);
+
+    private static async Task<OutboxDelivery> JudgeAsync(Guid outboxId, ReadOnlyMemory<Task> sends)
+    {
         var done = 0;
         Exception? error = null;
-        foreach (var send in sends)
+        for (var i = 0; i < sends.Length; i++)
         {
             try
             {
-                await send;
+                await sends.Span[i];
                 if (error is null)
                     done++;
             }
@@ -67,18 +78,21 @@ internal sealed class OutboxSender(IBus bus, TimeProvider clock)
         return new OutboxDelivery(outboxId, done, error);
     }
 
-    public static SemaphoreSlim CreateWindow() => new(Window, Window);
-
-    private async Task SendAndReleaseAsync(OutboxMessage message, SemaphoreSlim window, CancellationTokenSource failure)
+    private async Task SendAndReleaseAsync(
+        OutboxMessage message, OrderedSendPipe pipe, SemaphoreSlim window, CancellationTokenSource failure)
     {
         try
         {
             if (message.ExpirationTime is { } expiration && expiration <= clock.GetUtcNow().UtcDateTime)
-                return; // Nobody wants it any more, and a negative time to live would be refused.
+            {
+                pipe.Skip(); // Nobody wants it any more, and a negative time to live would be refused.
+                return;
+            }
+
             if (message.DestinationAddress is not { } address)
                 throw new InvalidOperationException($"Message {message.MessageId} has no destination address.");
             var endpoint = await bus.GetSendEndpoint(address);
-            await endpoint.Send(new SerializedMessageBody(), new OutboxMessageSendPipe(new StoredMessage(message), address), failure.Token);
+            await endpoint.Send(new SerializedMessageBody(), pipe, failure.Token);
         }
         catch
         {

@@ -82,10 +82,8 @@ public static class TransactionalOutboxModelExtensions
         message.HasIndex(m => m.ExpirationTime);
         message.HasIndex(m => new { m.OutboxId, m.SequenceNumber }).IsUnique();
         message.HasIndex(m => new { m.InboxMessageId, m.InboxConsumerId, m.SequenceNumber }).IsUnique();
-        message.HasOne<OutboxState>().WithMany().HasForeignKey(m => m.OutboxId);
-        message.HasOne<InboxState>().WithMany()
-            .HasForeignKey(m => new { m.InboxMessageId, m.InboxConsumerId })
-            .HasPrincipalKey(state => new { state.MessageId, state.ConsumerId });
+        // No foreign keys to the states: the server would check each message on its own, and the state is always written in
+        // the same transaction and deleted only when no message is left.
         callback?.Invoke(message);
     }
 }

@@ -8,9 +8,10 @@ namespace MassTransit.EntityFrameworkCoreIntegration;
 
 /// <summary>Makes SaveChanges write the captured messages, and signals their delivery after the commit.</summary>
 /// <remarks>
-/// Outside a transaction one is opened before SaveChanges, so that rows and messages commit together, also when
-/// messages are all there is. Inside the caller's transaction the messages are written after SaveChanges succeeded:
-/// EF Core returns to a savepoint when it fails, and what was written before that savepoint would stay.
+/// Once a scope has asked for the bus, a SaveChanges outside a transaction opens one, so that rows and messages commit
+/// together, also when messages are all there is, or come from another interceptor. Inside the caller's transaction
+/// the messages are written after SaveChanges succeeded: EF Core returns to a savepoint when it fails, and what was
+/// written before that savepoint would stay.
 /// </remarks>
 internal sealed class OutboxInterceptor<TDbContext>(
     DbContextOutboxes<TDbContext> outboxes, OutboxWriter<TDbContext> writer, OutboxSignal<TDbContext> signal)
@@ -27,9 +28,7 @@ internal sealed class OutboxInterceptor<TDbContext>(
         outbox.OwnTransaction = await context.Database.BeginTransactionAsync(cancellationToken);
         try
         {
-            var isNew = outbox.EnterTransaction(outbox.OwnTransaction.GetDbTransaction());
-            outbox.Written = outbox.Buffer.Take();
-            await writer.WriteAsync(context, outbox.OutboxId, isNew, outbox.Written, cancellationToken);
+            outbox.Written = await WriteAsync(context, outbox, cancellationToken);
         }
         catch
         {
@@ -49,9 +48,7 @@ internal sealed class OutboxInterceptor<TDbContext>(
         outbox.OwnTransaction = context.Database.BeginTransaction();
         try
         {
-            var isNew = outbox.EnterTransaction(outbox.OwnTransaction.GetDbTransaction());
-            outbox.Written = outbox.Buffer.Take();
-            writer.Write(context, outbox.OutboxId, isNew, outbox.Written);
+            outbox.Written = Write(context, outbox);
         }
         catch
         {
@@ -73,13 +70,14 @@ internal sealed class OutboxInterceptor<TDbContext>(
             outbox.OwnTransaction = null;
             outbox.Written = [];
             await using (transaction)
+            {
+                await WriteAsync(eventData.Context!, outbox, cancellationToken);
                 await transaction.CommitAsync(cancellationToken);
+            }
         }
-        else if (!outbox.Buffer.IsEmpty)
+        else
         {
-            var context = eventData.Context!;
-            var isNew = outbox.EnterTransaction(context.Database.CurrentTransaction?.GetDbTransaction());
-            await writer.WriteAsync(context, outbox.OutboxId, isNew, outbox.Buffer.Take(), cancellationToken);
+            await WriteAsync(eventData.Context!, outbox, cancellationToken);
         }
 
         return result;
@@ -95,13 +93,14 @@ internal sealed class OutboxInterceptor<TDbContext>(
             outbox.OwnTransaction = null;
             outbox.Written = [];
             using (transaction)
+            {
+                Write(eventData.Context!, outbox);
                 transaction.Commit();
+            }
         }
-        else if (!outbox.Buffer.IsEmpty)
+        else
         {
-            var context = eventData.Context!;
-            var isNew = outbox.EnterTransaction(context.Database.CurrentTransaction?.GetDbTransaction());
-            writer.Write(context, outbox.OutboxId, isNew, outbox.Buffer.Take());
+            Write(eventData.Context!, outbox);
         }
 
         return result;
@@ -130,8 +129,28 @@ internal sealed class OutboxInterceptor<TDbContext>(
             signal.Raise();
     }
 
+    private async Task<List<OutboxMessage>> WriteAsync(DbContext context, DbContextOutbox outbox, CancellationToken cancellationToken)
+    {
+        var messages = outbox.Buffer.Take();
+        if (messages.Count == 0)
+            return messages;
+        var isNew = outbox.EnterTransaction(context.Database.CurrentTransaction?.GetDbTransaction());
+        await writer.WriteAsync(context, outbox.OutboxId, isNew, messages, cancellationToken);
+        return messages;
+    }
+
+    private List<OutboxMessage> Write(DbContext context, DbContextOutbox outbox)
+    {
+        var messages = outbox.Buffer.Take();
+        if (messages.Count == 0)
+            return messages;
+        var isNew = outbox.EnterTransaction(context.Database.CurrentTransaction?.GetDbTransaction());
+        writer.Write(context, outbox.OutboxId, isNew, messages);
+        return messages;
+    }
+
     private DbContextOutbox? NeedsTransaction(DbContext? context) =>
-        outboxes.Find(context) is { Buffer.IsEmpty: false } outbox
+        outboxes.Find(context) is { OwnTransaction: null } outbox
         && context!.Database.CurrentTransaction is null
         && context.GetService<IDbContextTransactionManager>() is not ITransactionEnlistmentManager { EnlistedTransaction: not null }
         && System.Transactions.Transaction.Current is null

@@ -3,9 +3,8 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Governor.Agent.DaprFolder;
 using Governor.Contracts;
-using NJsonSchema;
-using YamlDotNet.Core;
-using YamlDotNet.RepresentationModel;
+using Governor.Specs;
+using static Governor.Specs.DaprComponentSchema;
 
 namespace Governor.Agent.Tests.DaprFolder;
 
@@ -35,27 +34,23 @@ public sealed class ComponentYamlTests
     [Fact]
     public async Task Given_every_kind_of_value_When_rendered_Then_it_is_a_valid_Dapr_Component()
     {
-        var schema = await ComponentSchemaAsync();
-        var errors = schema.Validate(ToJson(Render(Everything)).ToJsonString());
-        Assert.Empty(errors);
+        Assert.Empty(await DaprComponentSchema.ValidateAsync(ToJson(Render(Everything))));
     }
 
     [Fact]
     public async Task Given_a_component_without_settings_When_rendered_Then_it_is_a_valid_Dapr_Component()
     {
-        var schema = await ComponentSchemaAsync();
         var bare = new DesiredComponent("bare", "state.in-memory", "v1", [], []);
-        Assert.Empty(schema.Validate(ToJson(Render(bare)).ToJsonString()));
+        Assert.Empty(await DaprComponentSchema.ValidateAsync(ToJson(Render(bare))));
         Assert.DoesNotContain("scopes", Encoding.UTF8.GetString(Render(bare)), StringComparison.Ordinal);
     }
 
     [Fact]
     public async Task Given_the_schema_When_a_required_part_is_missing_Then_it_says_so()
     {
-        var schema = await ComponentSchemaAsync();
         var json = ToJson(Render(Everything));
         json["spec"]!.AsObject().Remove("type");
-        Assert.NotEmpty(schema.Validate(json.ToJsonString()));
+        Assert.NotEmpty(await DaprComponentSchema.ValidateAsync(json));
     }
 
     [Fact]
@@ -86,32 +81,4 @@ public sealed class ComponentYamlTests
     }
 
     private static byte[] Render(DesiredComponent component) => ComponentYaml.Render(Desired.Configuration("logging", component), component);
-
-    /// <summary>The published schema, as JSON Schema: the one extension it uses says that any value goes.</summary>
-    private static Task<JsonSchema> ComponentSchemaAsync()
-    {
-        var yaml = File.ReadAllBytes(Path.Combine(AppContext.BaseDirectory, "specs", "crd-components.yaml"));
-        var schema = ToJson(yaml)["spec"]!["versions"]![0]!["schema"]!["openAPIV3Schema"]!;
-        return JsonSchema.FromJsonAsync(schema.ToJsonString(), TestContext.Current.CancellationToken);
-    }
-
-    private static JsonNode ToJson(byte[] yaml)
-    {
-        var stream = new YamlStream();
-        stream.Load(new StringReader(Encoding.UTF8.GetString(yaml)));
-        return ToJson(Assert.Single(stream.Documents).RootNode)!;
-    }
-
-    /// <summary>Reads plain scalars as the JSON that they spell, quoted ones as strings.</summary>
-    private static JsonNode? ToJson(YamlNode node) => node switch
-    {
-        YamlMappingNode map => new JsonObject(map.Children.Select(child =>
-            KeyValuePair.Create(((YamlScalarNode)child.Key).Value!, ToJson(child.Value)))),
-        YamlSequenceNode list => new JsonArray([.. list.Children.Select(ToJson)]),
-        YamlScalarNode { Style: ScalarStyle.Plain } plain when IsJson(plain.Value!) => JsonNode.Parse(plain.Value!),
-        YamlScalarNode text => JsonValue.Create(text.Value),
-        _ => throw new InvalidOperationException($"Unexpected {node.NodeType}."),
-    };
-
-    private static bool IsJson(string text) => text is "true" or "false" or "null" || double.TryParse(text, out _);
 }

@@ -8,6 +8,7 @@ namespace Governor.IntegrationTests;
 /// <summary>One of the Governor's programs in a process of its own, from the same build as the tests.</summary>
 internal sealed partial class GovernorProcess : IAsyncDisposable
 {
+    private const int InterruptSignal = 2;
     private const int TerminationSignal = 15;
 
     private readonly Process process;
@@ -54,8 +55,22 @@ internal sealed partial class GovernorProcess : IAsyncDisposable
         IEnumerable<string>? arguments = null,
         string? workingDirectory = null)
     {
+        return StartDotnet(program, [Repository.ProgramPath(program), .. arguments ?? []], environment, workingDirectory);
+    }
+
+    /// <summary>Starts <c>dotnet</c> with a command line of its own, for example <c>run</c>; the rest is as in <c>Start</c>.</summary>
+    /// <param name="program">What the output calls it.</param>
+    /// <param name="arguments">Command line of <c>dotnet</c>.</param>
+    /// <param name="environment">Variables on top of this process's own; null removes one.</param>
+    /// <param name="workingDirectory">Current folder of the program; the temporary folder by default.</param>
+    public static GovernorProcess StartDotnet(
+        string program,
+        IEnumerable<string> arguments,
+        IReadOnlyDictionary<string, string?> environment,
+        string? workingDirectory = null)
+    {
         var host = Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet";
-        var start = new ProcessStartInfo(host, [Repository.ProgramPath(program), .. arguments ?? []])
+        var start = new ProcessStartInfo(host, arguments)
         {
             UseShellExecute = false,
             RedirectStandardOutput = true,
@@ -102,20 +117,18 @@ internal sealed partial class GovernorProcess : IAsyncDisposable
         return new Uri(ListeningOn().Match(line).Groups["address"].Value);
     }
 
-    /// <summary>Ends it at once, by <c>SIGKILL</c>, like a crash.</summary>
+    /// <summary>Ends it and what it has started at once, by <c>SIGKILL</c>, like a crash.</summary>
     public async Task KillAsync()
     {
-        process.Kill();
+        process.Kill(entireProcessTree: true);
         await process.WaitForExitAsync(CancellationToken.None);
     }
 
     /// <summary>Asks it to end, by <c>SIGTERM</c>, waits, and returns its exit code.</summary>
-    public async Task<int> TerminateAsync(TimeSpan deadline)
-    {
-        if (!process.HasExited && SendSignal(process.Id, TerminationSignal) != 0)
-            throw new Win32Exception(Marshal.GetLastPInvokeError());
-        return await WaitForExitAsync(deadline);
-    }
+    public Task<int> TerminateAsync(TimeSpan deadline) => SignalAsync(TerminationSignal, deadline);
+
+    /// <summary>Asks it to end, by <c>SIGINT</c> as Ctrl+C does, waits, and returns its exit code.</summary>
+    public Task<int> InterruptAsync(TimeSpan deadline) => SignalAsync(InterruptSignal, deadline);
 
     /// <summary>Waits until it has ended by itself, and returns its exit code.</summary>
     public async Task<int> WaitForExitAsync(TimeSpan deadline)
@@ -132,6 +145,13 @@ internal sealed partial class GovernorProcess : IAsyncDisposable
         if (!process.HasExited)
             await KillAsync();
         process.Dispose();
+    }
+
+    private async Task<int> SignalAsync(int signal, TimeSpan deadline)
+    {
+        if (!process.HasExited && SendSignal(process.Id, signal) != 0)
+            throw new Win32Exception(Marshal.GetLastPInvokeError());
+        return await WaitForExitAsync(deadline);
     }
 
     private void Record(string? line)

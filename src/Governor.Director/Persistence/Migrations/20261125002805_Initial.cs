@@ -100,6 +100,38 @@ namespace Governor.Director.Persistence.Migrations
                 });
 
             migrationBuilder.CreateTable(
+                name: "outbox_message",
+                columns: table => new
+                {
+                    sequence_number = table.Column<long>(type: "bigint", nullable: false)
+                        .Annotation("Npgsql:ValueGenerationStrategy", NpgsqlValueGenerationStrategy.IdentityByDefaultColumn),
+                    enqueue_time = table.Column<DateTime>(type: "timestamp with time zone", nullable: true),
+                    sent_time = table.Column<DateTime>(type: "timestamp with time zone", nullable: false),
+                    headers = table.Column<string>(type: "text", nullable: true),
+                    properties = table.Column<string>(type: "text", nullable: true),
+                    inbox_message_id = table.Column<Guid>(type: "uuid", nullable: true),
+                    inbox_consumer_id = table.Column<Guid>(type: "uuid", nullable: true),
+                    outbox_id = table.Column<Guid>(type: "uuid", nullable: true),
+                    message_id = table.Column<Guid>(type: "uuid", nullable: false),
+                    content_type = table.Column<string>(type: "character varying(256)", maxLength: 256, nullable: false),
+                    message_type = table.Column<string>(type: "text", nullable: false),
+                    body = table.Column<string>(type: "text", nullable: false),
+                    conversation_id = table.Column<Guid>(type: "uuid", nullable: true),
+                    correlation_id = table.Column<Guid>(type: "uuid", nullable: true),
+                    initiator_id = table.Column<Guid>(type: "uuid", nullable: true),
+                    request_id = table.Column<Guid>(type: "uuid", nullable: true),
+                    source_address = table.Column<string>(type: "character varying(256)", maxLength: 256, nullable: true),
+                    destination_address = table.Column<string>(type: "character varying(256)", maxLength: 256, nullable: true),
+                    response_address = table.Column<string>(type: "character varying(256)", maxLength: 256, nullable: true),
+                    fault_address = table.Column<string>(type: "character varying(256)", maxLength: 256, nullable: true),
+                    expiration_time = table.Column<DateTime>(type: "timestamp with time zone", nullable: true)
+                },
+                constraints: table =>
+                {
+                    table.PrimaryKey("pk_outbox_message", x => x.sequence_number);
+                });
+
+            migrationBuilder.CreateTable(
                 name: "outbox_state",
                 columns: table => new
                 {
@@ -251,48 +283,6 @@ namespace Governor.Director.Persistence.Migrations
                         principalTable: "configurations",
                         principalColumns: new[] { "tenant", "name" },
                         onDelete: ReferentialAction.Cascade);
-                });
-
-            migrationBuilder.CreateTable(
-                name: "outbox_message",
-                columns: table => new
-                {
-                    sequence_number = table.Column<long>(type: "bigint", nullable: false)
-                        .Annotation("Npgsql:ValueGenerationStrategy", NpgsqlValueGenerationStrategy.IdentityByDefaultColumn),
-                    enqueue_time = table.Column<DateTime>(type: "timestamp with time zone", nullable: true),
-                    sent_time = table.Column<DateTime>(type: "timestamp with time zone", nullable: false),
-                    headers = table.Column<string>(type: "text", nullable: true),
-                    properties = table.Column<string>(type: "text", nullable: true),
-                    inbox_message_id = table.Column<Guid>(type: "uuid", nullable: true),
-                    inbox_consumer_id = table.Column<Guid>(type: "uuid", nullable: true),
-                    outbox_id = table.Column<Guid>(type: "uuid", nullable: true),
-                    message_id = table.Column<Guid>(type: "uuid", nullable: false),
-                    content_type = table.Column<string>(type: "character varying(256)", maxLength: 256, nullable: false),
-                    message_type = table.Column<string>(type: "text", nullable: false),
-                    body = table.Column<string>(type: "text", nullable: false),
-                    conversation_id = table.Column<Guid>(type: "uuid", nullable: true),
-                    correlation_id = table.Column<Guid>(type: "uuid", nullable: true),
-                    initiator_id = table.Column<Guid>(type: "uuid", nullable: true),
-                    request_id = table.Column<Guid>(type: "uuid", nullable: true),
-                    source_address = table.Column<string>(type: "character varying(256)", maxLength: 256, nullable: true),
-                    destination_address = table.Column<string>(type: "character varying(256)", maxLength: 256, nullable: true),
-                    response_address = table.Column<string>(type: "character varying(256)", maxLength: 256, nullable: true),
-                    fault_address = table.Column<string>(type: "character varying(256)", maxLength: 256, nullable: true),
-                    expiration_time = table.Column<DateTime>(type: "timestamp with time zone", nullable: true)
-                },
-                constraints: table =>
-                {
-                    table.PrimaryKey("pk_outbox_message", x => x.sequence_number);
-                    table.ForeignKey(
-                        name: "fk_outbox_message_inbox_state_inbox_message_id_inbox_consumer_",
-                        columns: x => new { x.inbox_message_id, x.inbox_consumer_id },
-                        principalTable: "inbox_state",
-                        principalColumns: new[] { "message_id", "consumer_id" });
-                    table.ForeignKey(
-                        name: "fk_outbox_message_outbox_state_outbox_id",
-                        column: x => x.outbox_id,
-                        principalTable: "outbox_state",
-                        principalColumn: "outbox_id");
                 });
 
             migrationBuilder.CreateTable(
@@ -480,7 +470,13 @@ namespace Governor.Director.Persistence.Migrations
                 name: "heartbeat");
 
             migrationBuilder.DropTable(
+                name: "inbox_state");
+
+            migrationBuilder.DropTable(
                 name: "outbox_message");
+
+            migrationBuilder.DropTable(
+                name: "outbox_state");
 
             migrationBuilder.DropTable(
                 name: "report_items");
@@ -505,12 +501,6 @@ namespace Governor.Director.Persistence.Migrations
 
             migrationBuilder.DropTable(
                 name: "configurations");
-
-            migrationBuilder.DropTable(
-                name: "inbox_state");
-
-            migrationBuilder.DropTable(
-                name: "outbox_state");
 
             migrationBuilder.DropTable(
                 name: "rollouts");

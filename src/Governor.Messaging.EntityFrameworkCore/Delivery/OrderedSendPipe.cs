@@ -1,0 +1,67 @@
+using System.Net.Mime;
+using MassTransit.Middleware;
+
+namespace MassTransit.EntityFrameworkCoreIntegration;
+
+/// <summary>The place in an outbox that goes to the channel next.</summary>
+internal sealed class OutboxTurn
+{
+    private int _next;
+
+    /// <exception cref="OutboxInterruptedException">Another message should have gone before, or this one has gone already.</exception>
+    public void Take(int place)
+    {
+        if (Interlocked.CompareExchange(ref _next, place + 1, place) != place)
+            throw new OutboxInterruptedException($"Message {place} of the outbox was about to be sent in place of message {_next}.");
+    }
+}
+
+/// <summary>Sends one stored message of an outbox whose messages are under way together, in order.</summary>
+/// <remarks>
+/// Messages that are started one after the other reach an open channel in that order. But when the connection breaks, the
+/// transport repeats what was not confirmed, and goes on with what waited for the new channel, in any order. Such a message
+/// is refused at the last moment, when its body is asked for; then the outbox is sent again from the first message that was
+/// not confirmed. Only a message that has no successor under way may be repeated by the transport.
+/// </remarks>
+internal sealed class OrderedSendPipe(
+    OutboxMessage message, int place, OutboxTurn turn, ArraySegment<Task> earlier, bool mayRepeat) : IPipe<SendContext>
+{
+    private readonly OutboxMessageSendPipe _pipe = new(new StoredMessage(message), message.DestinationAddress);
+    private bool _sent;
+
+    public async Task Send(SendContext context)
+    {
+        if (_sent && mayRepeat)
+            await Task.WhenAll(earlier.AsEnumerable());
+        await _pipe.Send(context);
+        context.Serializer = new TakingTurns(this, context.Serializer);
+    }
+
+    /// <summary>Leaves the place to the next message without sending.</summary>
+    public void Skip() => turn.Take(place);
+
+    public void Probe(ProbeContext context) => _pipe.Probe(context);
+
+    private void TakeTurn()
+    {
+        if (_sent && mayRepeat)
+            return;
+        turn.Take(place);
+        _sent = true;
+    }
+
+    /// <summary>Serializes when the transport is about to send: the last that is heard of a message before the channel has it.</summary>
+    private sealed class TakingTurns(OrderedSendPipe pipe, IMessageSerializer serializer) : IMessageSerializer
+    {
+        public ContentType ContentType => serializer.ContentType;
+
+        public MessageBody GetMessageBody<T>(SendContext<T> context) where T : class
+        {
+            pipe.TakeTurn();
+            return serializer.GetMessageBody(context);
+        }
+    }
+}
+
+/// <summary>A message of an outbox would have overtaken another.</summary>
+internal sealed class OutboxInterruptedException(string message) : Exception(message);
