@@ -1,3 +1,4 @@
+using Governor.Specs;
 using RabbitMQ.Client;
 
 namespace Governor.IntegrationTests.Fleet;
@@ -30,7 +31,8 @@ public sealed class RolloutToAgentsTests(DirectorFixture fixture) : IClassFixtur
             foreach (var folder in folders)
             {
                 Assert.True(folder.Holds("https://logs.example/fifty"), folder.RuntimeId);
-                await DaprComponents.AssertValidAsync(folder.ComponentPath);
+                var component = DaprComponentSchema.ToJson(await File.ReadAllBytesAsync(folder.ComponentPath, CancellationToken.None));
+                Assert.Empty(await DaprComponentSchema.ValidateAsync(component));
             }
 
             await agents.StopAsync(CancellationToken.None);
