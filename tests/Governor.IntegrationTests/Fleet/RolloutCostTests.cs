@@ -10,7 +10,7 @@ public sealed class RolloutCostTests
 
     /// <summary>Most calls of one statement per chunk or report batch. A batch wakes the saga once, and the saga looks at
     /// deadlines, counters and what waits; a chunk does the same and writes.</summary>
-    private const int PerStep = 6;
+    private const int PerStep = 3;
 
     /// <summary>Calls that a rollout costs however small it is: accepting, starting, ending, sweeping.</summary>
     private const int PerRollout = 12;
