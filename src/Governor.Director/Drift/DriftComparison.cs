@@ -67,10 +67,12 @@ internal sealed class DriftComparison(DirectorDbContext db, IOptions<DeliveryOpt
     public async Task<DriftComparisonResult> CompareAsync(DateTimeOffset now, CancellationToken cancellationToken)
     {
         var sentBefore = now - delivery.Value.Deadline;
-        var pairs = await DifferencesAsync(cancellationToken);
-        var leftovers = await LeftoversAsync(cancellationToken);
+
+        // The fleet first: a report that comes between the two reads then makes a pair look answered late, not wrong.
         var fleet = await db.Runtimes.AsNoTracking()
             .Where(r => r.State != RuntimeState.Provisioning).ToListAsync(cancellationToken);
+        var pairs = await DifferencesAsync(cancellationToken);
+        var leftovers = await LeftoversAsync(cancellationToken);
         var listening = await db.ListeningSinceAsync(now, cancellationToken);
         var runtimes = fleet.ToDictionary(r => r.RuntimeId, StringComparer.Ordinal);
 

@@ -86,7 +86,8 @@ internal sealed class DriftScan(
             member.Resent.UnionWith(send.Configurations);
             members.Add(member);
             var wait = member.Runtime.HealBackOff > TimeSpan.Zero ? member.Runtime.HealBackOff : options.Value.Interval;
-            rows.Add(send.RuntimeId, now + wait, Doubled(wait).Ticks);
+            // A little early: a run that starts some milliseconds sooner than the last must not pass it over.
+            rows.Add(send.RuntimeId, now + (wait * 0.9), Doubled(wait).Ticks);
         }
 
         await assigner.SendAsync(members, new SendCause(), cancellationToken);

@@ -21,6 +21,9 @@ internal static class RolloutStates
         Succeeded, CompletedWithDeferred, CompletedWithFailures, Failed, Aborted, Superseded,
     };
 
+    /// <summary>Every state.</summary>
+    public static readonly IReadOnlyList<string> All = [Planned, Progressing, Aborting, .. Final];
+
     /// <summary>The final states that make the revision stable.</summary>
     public static bool IsGood(string state) => state is Succeeded or CompletedWithDeferred or CompletedWithFailures;
 }

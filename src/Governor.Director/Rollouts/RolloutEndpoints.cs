@@ -30,12 +30,15 @@ internal static class RolloutEndpoints
         var (size, after) = paging.Value!.Paging;
         if (after is not null && !Guid.TryParse(after, out _))
             return Problems.Invalid("invalid-cursor", "`cursor` must be the `nextCursor` of a former page, unchanged.");
+        var wanted = RolloutStates.All.FirstOrDefault(s => s.Equals(state, StringComparison.OrdinalIgnoreCase));
+        if (state is not null && wanted is null)
+            return Problems.Invalid("invalid-state", $"`state` must be one of {string.Join(", ", RolloutStates.All)}.");
         var rows = await db.Rollouts
             .FromSqlRaw(
                 "SELECT * FROM rollouts WHERE tenant = @tenant AND rollout_id < @before",
                 db.Parameter("tenant", tenant.Value), db.Parameter("before", after is null ? Guid.AllBitsSet : Guid.Parse(after)))
             .AsNoTracking()
-            .Where(r => (state == null || r.CurrentState == state) && (configuration == null || r.Configuration == configuration))
+            .Where(r => (wanted == null || r.CurrentState == wanted) && (configuration == null || r.Configuration == configuration))
             .OrderByDescending(r => r.CorrelationId).Take(size + 1).ToListAsync(cancellationToken);
         var ids = rows.Select(r => r.CorrelationId).ToList();
         var waves = (await db.Waves.AsNoTracking().Where(w => ids.Contains(w.RolloutId)).ToListAsync(cancellationToken))

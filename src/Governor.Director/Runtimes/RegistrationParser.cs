@@ -29,7 +29,7 @@ internal static class RegistrationParser
         var read = Read<Batch>(body, "`runtimes`, each with `runtimeId`, `kind` and `labels`");
         if (!read.Succeeded)
             return read.Refusal;
-        if (read.Value.Runtimes is not { Count: > 0 and <= FleetRegistry.MaxBatch } items)
+        if (read.Value.Runtimes is not { Count: > 0 and <= FleetRegistry.MaxBatch } items || items.Contains(null))
         {
             return new Refusal(StatusCodes.Status400BadRequest, "invalid-batch",
                 $"`runtimes` must be a list of 1 to {FleetRegistry.MaxBatch} runtimes.");
@@ -38,7 +38,7 @@ internal static class RegistrationParser
         var registrations = new List<RuntimeRegistration>(items.Count);
         for (var i = 0; i < items.Count; i++)
         {
-            var checkedItem = Check(items[i].RuntimeId ?? "", items[i].Kind, items[i].Labels, $"runtimes[{i}].");
+            var checkedItem = Check(items[i]!.RuntimeId ?? "", items[i]!.Kind, items[i]!.Labels, $"runtimes[{i}].");
             if (!checkedItem.Succeeded)
                 return checkedItem.Refusal;
             registrations.Add(checkedItem.Value);
@@ -94,7 +94,7 @@ internal static class RegistrationParser
 
     private sealed record Body(string? Kind, Dictionary<string, string>? Labels);
 
-    private sealed record Batch(List<BatchItem>? Runtimes);
+    private sealed record Batch(List<BatchItem?>? Runtimes);
 
     private sealed record BatchItem(string? RuntimeId, string? Kind, Dictionary<string, string>? Labels);
 }

@@ -22,7 +22,8 @@ public sealed class ConfigurationRequestProperties
     public void Given_any_bytes_When_parsed_Then_there_is_an_answer_and_no_exception(byte[] body)
     {
         var outcome = ConfigurationRequestParser.Parse(body, Credentials);
-        Assert.Equal("malformed-json", outcome.Refusal?.Code ?? "malformed-json");
+        // Some bytes, such as those of "2", are JSON, though never a request.
+        Assert.Contains(outcome.Refusal?.Code, new[] { "malformed-json", "invalid-field", "missing-field" });
         ConfigurationRequestParser.ParseDeletion(body);
     }
 

@@ -1,4 +1,6 @@
+using System.Net;
 using Governor.Director.Tests.Hosting;
+using Microsoft.EntityFrameworkCore;
 
 namespace Governor.Director.Tests.Drift;
 
@@ -39,6 +41,25 @@ public abstract class DeliverTests(string mode) : DirectorTests
         Assert.Equal(1, (await Host.ScanAsync()).Sent);
 
         await Host.UntilTargetAsync(rolloutId, "eu-1", "Applied");
+    }
+
+    [Fact]
+    public async Task Given_a_runtime_that_could_not_remove_what_it_lost_Then_it_is_told_again_once_the_deadline_is_over()
+    {
+        await Host.GivenRuntimesAsync("eu-1", "us-1");
+        await Host.GivenRolledOutAsync("cache", Change.ToRegion("redis-a", "eu"));
+        await Host.UntilSettledAsync("eu-1");
+        Host["eu-1"].LeavesBehind("cache");
+        (await Host.RegisterAsync("eu-1", new { region = "us" })).Is(HttpStatusCode.OK);
+        await Host.UntilSettledAsync("eu-1");
+        Assert.Equal(0, (await Host.ScanAsync()).Sent);
+
+        await Host.AdvanceAsync(TimeSpan.FromSeconds(31));
+        Host["eu-1"].AppliesAgain();
+        Assert.Equal(1, (await Host.ScanAsync()).Sent);
+
+        await Host.UntilSettledAsync("eu-1");
+        Assert.False(await Host.ReadAsync(db => db.ReportItems.AnyAsync()));
     }
 
     [Fact]

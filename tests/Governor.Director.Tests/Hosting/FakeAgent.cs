@@ -11,6 +11,7 @@ internal sealed class FakeAgent(string runtimeId) : IConsumer<ConfigurationUpdat
 {
     private readonly Lock gate = new();
     private readonly Dictionary<string, ReportedConfiguration> shown = new(StringComparer.Ordinal);
+    private string? leavesBehind;
     private long epoch;
     private long number;
     private long generation;
@@ -42,7 +43,10 @@ internal sealed class FakeAgent(string runtimeId) : IConsumer<ConfigurationUpdat
 
     public void Fails(string configuration, string reason = "disk-full") => Refuses(configuration, ApplyOutcome.Failed, reason);
 
-    public void AppliesAgain() => Applies = Applied;
+    /// <summary>Cannot remove what it holds of a configuration that it is sent no more.</summary>
+    public void LeavesBehind(string configuration) => leavesBehind = configuration;
+
+    public void AppliesAgain() => (Applies, leavesBehind) = (Applied, null);
 
     public async Task Consume(ConsumeContext<ConfigurationUpdated> context)
     {
@@ -103,6 +107,12 @@ internal sealed class FakeAgent(string runtimeId) : IConsumer<ConfigurationUpdat
             {
                 generation = update.Generation;
                 var outcomes = update.Desired.Configurations.Select(Applies).ToList();
+                if (leavesBehind is not null && outcomes.TrueForAll(o => o.Name != leavesBehind)
+                    && shown.TryGetValue(leavesBehind, out var left))
+                {
+                    outcomes.Add(left with { Outcome = ApplyOutcome.Failed, OutcomeDigest = null, Reason = "io-error" });
+                }
+
                 shown.Clear();
                 foreach (var outcome in outcomes)
                     shown[outcome.Name] = outcome;

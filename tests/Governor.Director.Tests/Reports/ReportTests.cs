@@ -1,6 +1,8 @@
 using Governor.Contracts;
+using Governor.Director.Reports;
 using Governor.Director.Tests.Hosting;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Governor.Director.Tests.Reports;
 
@@ -52,6 +54,24 @@ public sealed class ReportTests : DirectorTests
         Assert.Equal(before, await ObservedAsync("eu-1"));
         await Eventually.IsTrueAsync(() => Host["eu-1"].Requests.Count > asked, "to be asked");
         Assert.True(Host["eu-1"].Requests.Last().Epoch > epoch);
+    }
+
+    [Fact]
+    public async Task Given_a_crash_after_a_report_was_recorded_and_before_the_saga_was_told_Then_its_redelivery_makes_up_for_it()
+    {
+        await Host.GivenRuntimesAsync("eu-1");
+        Host["eu-1"].IsMute = true;
+        var rolloutId = await Host.RollOutAsync("cache", Change.To("redis-a"));
+        await Eventually.IsTrueAsync(() => Host["eu-1"].Newest.Configurations().Any(), "its message");
+        var report = Host["eu-1"].Handle(Host["eu-1"].Newest);
+        await Host.InScopeAsync(services => services.GetRequiredService<ReportRecorder>()
+            .RecordAsync([report], TestContext.Current.CancellationToken));
+        Assert.Equal(("Applied", "Progressing"),
+            (await Host.TargetAsync(rolloutId, "eu-1"), (await Host.RolloutAsync(rolloutId)).Text("state")));
+
+        await Host.PublishAsync(report);
+
+        await Host.UntilRolloutAsync(rolloutId, "Succeeded");
     }
 
     [Fact]

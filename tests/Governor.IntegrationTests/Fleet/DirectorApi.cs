@@ -19,6 +19,14 @@ internal sealed class DirectorApi(Uri address) : IDisposable
         return (response.StatusCode == HttpStatusCode.OK, await response.Content.ReadAsStringAsync(CancellationToken.None));
     }
 
+    /// <summary>The checks of <c>/health/ready</c> that are not green.</summary>
+    public async Task<IReadOnlyList<string>> GetUnreadyChecksAsync()
+    {
+        using var json = JsonDocument.Parse((await ReadyAsync()).Body);
+        return [.. json.RootElement.GetProperty("checks").EnumerateObject()
+            .Where(check => Text(check.Value, "status") != "Healthy").Select(check => check.Name)];
+    }
+
     /// <summary>Registers runtimes of the kind <c>standalone-kyma</c>, all with the same labels.</summary>
     public Task RegisterAsync(IEnumerable<string> runtimeIds, params (string Key, string Value)[] labels)
     {
