@@ -113,6 +113,8 @@ internal static class DirectorServices
             ["Logging:LogLevel:Microsoft.Hosting.Lifetime"] = "Information",
             ["Logging:LogLevel:Microsoft.EntityFrameworkCore.Database.Command"] = "None",
             ["Logging:LogLevel:Microsoft.EntityFrameworkCore.Database.Connection"] = "None",
+            ["Logging:LogLevel:Microsoft.EntityFrameworkCore.Query"] = "None",
+            ["Logging:LogLevel:Microsoft.EntityFrameworkCore.Update"] = "None",
             // Whoever asks /health/ready is told; an error in the log each time would drown what is one.
             ["Logging:LogLevel:Microsoft.Extensions.Diagnostics.HealthChecks"] = "None",
             ["Logging:LogLevel:MassTransit"] = "Warning",

@@ -13,8 +13,11 @@ internal sealed class LocalFolder : IDisposable
 
     public string Database => Path.Combine(Root, "governor.db");
 
+    /// <summary>Where the Dapr resources folders of all runtimes lie.</summary>
+    public string Runtimes => Path.Combine(Root, "runtimes");
+
     /// <summary>The Dapr resources folder of a runtime.</summary>
-    public string Resources(string runtimeId) => Path.Combine(Root, "runtimes", runtimeId);
+    public string Resources(string runtimeId) => Path.Combine(Runtimes, runtimeId);
 
     /// <summary>Where a runtime's Agent keeps its key.</summary>
     public string AgentState(string runtimeId) => Path.Combine(Root, "agents", runtimeId);

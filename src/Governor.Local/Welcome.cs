@@ -25,9 +25,9 @@ internal sealed class Welcome(
             $"""
 
              The Governor is ready: {size.Runtimes} runtimes, API at {address}
-             Their files appear in {folder.Root}/runtimes
+             Their files appear in {folder.Runtimes}
 
-             Try:
+             Try, in the root of the repository:
                curl {address}/api/v1/runtimes
                curl -X PUT {address}/api/v1/configurations/logging-service -d @contracts/examples/logging-service.json
                curl {address}/admin/rollouts

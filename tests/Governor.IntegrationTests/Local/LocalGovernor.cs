@@ -39,6 +39,13 @@ internal sealed class LocalGovernor : IAsyncDisposable
         return Process;
     }
 
+    /// <summary>Starts it as from a terminal, where Ctrl+C ends it, and does not wait.</summary>
+    public GovernorProcess LaunchInForeground()
+    {
+        started.Add(GovernorProcess.StartInForeground("Governor.Local", environment, Folder));
+        return Process;
+    }
+
     /// <summary>Starts it with a command line of <c>dotnet</c>, and does not wait.</summary>
     public GovernorProcess LaunchDotnet(params string[] arguments)
     {

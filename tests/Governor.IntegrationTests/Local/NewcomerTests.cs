@@ -54,7 +54,8 @@ public sealed partial class NewcomerTests
     public async Task Given_a_tour_When_it_is_over_Then_the_log_holds_nothing_but_single_lines_of_what_happened_and_Ctrl_C_ends_it()
     {
         await using var local = new LocalGovernor(("Drift__Interval", "00:00:01"));
-        await local.StartAsync();
+        local.LaunchInForeground();
+        await local.ReadyAsync(LocalGovernor.Deadline);
         await local.RollOutExampleAsync("logging-service");
         await local.RollOutExampleAsync("state-redis-eu");
         var file = local.FileOf("local-1", "statestore");

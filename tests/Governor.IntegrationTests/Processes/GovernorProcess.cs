@@ -27,6 +27,8 @@ internal sealed partial class GovernorProcess : IAsyncDisposable
         process.BeginErrorReadLine();
     }
 
+    private static string DotnetHost => Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet";
+
     /// <summary>Process id.</summary>
     public int Id => process.Id;
 
@@ -58,6 +60,12 @@ internal sealed partial class GovernorProcess : IAsyncDisposable
         return StartDotnet(program, [Repository.ProgramPath(program), .. arguments ?? []], environment, workingDirectory);
     }
 
+    /// <summary>Starts a program as <c>Start</c> does, but with <c>SIGINT</c> as a terminal leaves it.</summary>
+    public static GovernorProcess StartInForeground(
+        string program, IReadOnlyDictionary<string, string?> environment, string? workingDirectory = null) =>
+        StartCommand(
+            program, "env", ["--default-signal=INT", DotnetHost, Repository.ProgramPath(program)], environment, workingDirectory);
+
     /// <summary>Starts <c>dotnet</c> with a command line of its own, for example <c>run</c>; the rest is as in <c>Start</c>.</summary>
     /// <param name="program">What the output calls it.</param>
     /// <param name="arguments">Command line of <c>dotnet</c>.</param>
@@ -67,10 +75,14 @@ internal sealed partial class GovernorProcess : IAsyncDisposable
         string program,
         IEnumerable<string> arguments,
         IReadOnlyDictionary<string, string?> environment,
-        string? workingDirectory = null)
+        string? workingDirectory = null) =>
+        StartCommand(program, DotnetHost, arguments, environment, workingDirectory);
+
+    private static GovernorProcess StartCommand(
+        string program, string command, IEnumerable<string> arguments, IReadOnlyDictionary<string, string?> environment,
+        string? workingDirectory)
     {
-        var host = Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet";
-        var start = new ProcessStartInfo(host, arguments)
+        var start = new ProcessStartInfo(command, arguments)
         {
             UseShellExecute = false,
             RedirectStandardOutput = true,
@@ -127,7 +139,8 @@ internal sealed partial class GovernorProcess : IAsyncDisposable
     /// <summary>Asks it to end, by <c>SIGTERM</c>, waits, and returns its exit code.</summary>
     public Task<int> TerminateAsync(TimeSpan deadline) => SignalAsync(TerminationSignal, deadline);
 
-    /// <summary>Asks it to end, by <c>SIGINT</c> as Ctrl+C does, waits, and returns its exit code.</summary>
+    /// <summary>Asks it to end, by <c>SIGINT</c> as Ctrl+C does, waits, and returns its exit code. Who runs these tests in the
+    /// background of a shell has that signal ignored here and in whatever is started from here: see <see cref="StartInForeground"/>.</summary>
     public Task<int> InterruptAsync(TimeSpan deadline) => SignalAsync(InterruptSignal, deadline);
 
     /// <summary>Waits until it has ended by itself, and returns its exit code.</summary>
