@@ -44,6 +44,11 @@ internal static class DirectorEndpoints
             endpoint.ConfigureConsumer<ProvisionRuntimesConsumer>(context);
             endpoint.ConfigureConsumer<DeprovisionRuntimeConsumer>(context);
         });
+        bus.DirectorEndpoint(context, UndeliverableConsumer.Queue, endpoint =>
+        {
+            endpoint.UseEntityFrameworkOutbox<DirectorDbContext>(context);
+            endpoint.ConfigureConsumer<UndeliverableConsumer>(context);
+        });
         bus.DirectorEndpoint(context, DeadLetterConsumer.Queue, endpoint =>
             endpoint.ConfigureConsumer<DeadLetterConsumer>(context));
     }
@@ -53,6 +58,8 @@ internal static class DirectorEndpoints
     {
         app.UseExceptionHandler();
         app.UseStatusCodePages();
+        app.Use((http, next) => http.Request.Headers.ContainsKey("Idempotency-Key")
+            ? Problems.NotImplemented("The header `Idempotency-Key`").ExecuteAsync(http) : next(http));
         app.MapRuntimes();
         app.MapConfigurations();
         app.MapRollouts();

@@ -51,6 +51,7 @@ internal static class DirectorServices
             x.AddConsumer<EnrolmentConsumer>();
             x.AddConsumer<ProvisionRuntimesConsumer>();
             x.AddConsumer<DeprovisionRuntimeConsumer>();
+            x.AddConsumer<UndeliverableConsumer>();
             x.AddConsumer<DeadLetterConsumer>();
             x.AddSagaStateMachine<RolloutStateMachine, Rollout>().EntityFrameworkRepository(r =>
             {

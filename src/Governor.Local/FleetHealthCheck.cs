@@ -11,12 +11,15 @@ internal sealed class FleetHealthCheck(DirectorDbContext db, LocalSize size, Loc
     public async Task<HealthCheckResult> CheckHealthAsync(
         HealthCheckContext context, CancellationToken cancellationToken = default)
     {
+        // Those that a person has taken out of the fleet since are not waited for.
         var ids = LocalFleet.Registrations(size.Runtimes).Select(r => r.RuntimeId).ToList();
-        var ready = await db.Runtimes.CountAsync(
-            r => ids.Contains(r.RuntimeId) && r.State == RuntimeState.Ready && r.HeardAt >= started.StartedAt, cancellationToken);
-        return ready == ids.Count
+        var fleet = await db.Runtimes.AsNoTracking()
+            .Where(r => ids.Contains(r.RuntimeId) && r.State != RuntimeState.Deregistering)
+            .Select(r => new { r.State, r.HeardAt }).ToListAsync(cancellationToken);
+        var ready = fleet.Count(r => r.State == RuntimeState.Ready && r.HeardAt >= started.StartedAt);
+        return ready == fleet.Count
             ? HealthCheckResult.Healthy()
-            : HealthCheckResult.Unhealthy($"{ready} of {ids.Count} runtimes are ready and have reported.");
+            : HealthCheckResult.Unhealthy($"{ready} of {fleet.Count} runtimes are ready and have reported.");
     }
 }
 

@@ -114,7 +114,7 @@ internal static class LocalApplication
         {
             await using var own = app.Services.CreateAsyncScope();
             await own.ServiceProvider.GetRequiredService<Deregistration>()
-                .BeginAsync(RequestFacts.DefaultTenant, runtimeId, force: true, cancellationToken);
+                .BeginAsync(RequestFacts.DefaultTenant, runtimeId, force: true, expectedVersion: null, cancellationToken);
         }
     }
 }

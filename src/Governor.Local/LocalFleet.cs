@@ -28,7 +28,7 @@ internal static class LocalFleet
             })),
     ];
 
-    /// <summary>Whether a runtime is one of a fleet of any size, and none that a person registered.</summary>
+    /// <summary>Whether a runtime's id is one of a fleet of any size: these ids are this program's own.</summary>
     public static bool IsSeeded(string runtimeId) =>
         runtimeId.StartsWith(IdPrefix, StringComparison.Ordinal)
         && int.TryParse(runtimeId.AsSpan(IdPrefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out var n)

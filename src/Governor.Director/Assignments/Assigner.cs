@@ -1,6 +1,7 @@
 using Governor.Contracts;
 using Governor.Director.Operations;
 using Governor.Director.Persistence;
+using Governor.Director.Rollouts;
 using MassTransit;
 using Microsoft.EntityFrameworkCore;
 
@@ -123,12 +124,12 @@ internal sealed class Assigner(
     /// report of an earlier generation can no longer decide it, and a later one can, whoever sent it. Callers hold the locks
     /// of these targets.</summary>
     private static Task<int> WriteTargetsAsync(RowSet targets, CancellationToken cancellationToken) => targets.ExecuteAsync(
-        """
+        $$"""
         UPDATE rollout_targets AS t SET generation = x.generation, digest = x.digest
         FROM {rows}, rollouts AS o
         WHERE o.tenant = x.tenant AND o.configuration = x.configuration AND o.revision = x.revision
           AND t.rollout_id = o.rollout_id AND t.runtime_id = x.runtime_id
-          AND (t.generation > 0 OR t.state = 'Deferred') AND t.state NOT IN ('Applied', 'Skipped', 'Removed')
+          AND {{RolloutMapping.StillSpokenOfAsT}}
         """, cancellationToken);
 
     private async Task WriteAssignmentsAsync(

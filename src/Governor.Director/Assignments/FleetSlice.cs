@@ -63,8 +63,11 @@ internal sealed class FleetMember(
         DesiredStateComposer.Compose(
             Revisions(new Dictionary<string, RevisionContent?> { [configuration] = revision }).Select(ToAssigned)));
 
-    /// <summary>About how many bytes its message takes.</summary>
-    public int Size() => Revisions(changes).Sum(r => r.Size);
+    /// <summary>Bytes of content that it is to hold: about what its message takes.</summary>
+    public long Size() => Revisions(changes).Sum(r => (long)r.Size);
+
+    /// <summary>Bytes of content that it was assigned when it was locked.</summary>
+    public long FormerSize() => Revisions(new Dictionary<string, RevisionContent?>()).Sum(r => (long)r.Size);
 
     /// <summary>The same for runtimes with the same set of revisions: their messages differ in id and generation only.</summary>
     public string Fingerprint() => string.Join(';',

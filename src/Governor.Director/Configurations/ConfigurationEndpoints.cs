@@ -40,8 +40,6 @@ internal static class ConfigurationEndpoints
         var change = Change(name, http);
         if (!change.Succeeded)
             return change.Refusal.ToProblem();
-        if (http.Request.Query.ContainsKey("dryRun"))
-            return Problems.NotImplemented("The query parameter `dryRun`");
 
         var body = await http.ReadBodyAsync("configuration-too-large", cancellationToken);
         if (!body.Succeeded)
@@ -77,6 +75,8 @@ internal static class ConfigurationEndpoints
                 $"The name of a configuration must be {DnsLabel.Rule}.");
         }
 
+        if (http.Request.Query.ContainsKey("dryRun"))
+            return Problems.NotImplementedYet("The query parameter `dryRun`");
         var tenant = http.Tenant();
         if (!tenant.Succeeded)
             return tenant.Refusal;

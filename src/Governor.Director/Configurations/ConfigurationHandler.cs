@@ -81,9 +81,8 @@ internal sealed class ConfigurationHandler(
     {
         db.Revisions.Add(row);
         configuration.NewestRevision = row.Revision;
-        var content = new RevisionContent(
-            row.Tenant, row.Configuration, row.Revision, row.Digest, Content: null, configuration.CreatedAt.UtcTicks, row.Size);
-        var rollout = await planner.PlanAsync(content, policy, change.RequestedBy, runtimeIds, cancellationToken);
+        var key = new RevisionKey(row.Tenant, row.Configuration, row.Revision);
+        var rollout = await planner.PlanAsync(key, policy, change.RequestedBy, runtimeIds, cancellationToken);
         await transaction.CommitAsync(cancellationToken);
         return new AcceptedChange(row.Revision, rollout.CorrelationId);
     }
@@ -165,13 +164,14 @@ internal sealed class ConfigurationHandler(
         return (count, matching);
     }
 
-    /// <summary>Counts what each target holds besides, and what open rollouts bring it.</summary>
+    /// <summary>Counts what each target holds, and what open rollouts bring it. A change that makes a runtime's content no
+    /// larger is always possible: it may be the way out.</summary>
     private async Task<Refusal?> OversizedAsync(
         Configuration configuration, int size, IReadOnlyCollection<string> runtimeIds, CancellationToken cancellationToken)
     {
         var assigned =
             from a in db.Assignments
-            where runtimeIds.Contains(a.RuntimeId) && a.Configuration != configuration.Name
+            where runtimeIds.Contains(a.RuntimeId)
             join v in db.Revisions on new { configuration.Tenant, a.Configuration, a.Revision }
                 equals new { v.Tenant, v.Configuration, v.Revision }
             select new { a.RuntimeId, a.Configuration, v.Size };
@@ -184,10 +184,12 @@ internal sealed class ConfigurationHandler(
             join v in db.Revisions on new { o.Tenant, o.Configuration, o.Revision } equals new { v.Tenant, v.Configuration, v.Revision }
             select new { t.RuntimeId, v.Configuration, v.Size };
         var sums = (await assigned.Concat(coming).ToListAsync(cancellationToken))
-            .GroupBy(x => (x.RuntimeId, x.Configuration)).Select(g => (g.Key.RuntimeId, Size: g.Max(x => x.Size)))
+            .GroupBy(x => (x.RuntimeId, x.Configuration))
+            .Select(g => (g.Key.RuntimeId, g.Key.Configuration, Size: g.Max(x => x.Size)))
             .GroupBy(x => x.RuntimeId, StringComparer.Ordinal)
-            .Select(g => (RuntimeId: g.Key, Total: g.Sum(x => (long)x.Size) + size))
-            .Where(x => x.Total > MaxRuntimeContent).OrderBy(x => x.RuntimeId, StringComparer.Ordinal).ToList();
+            .Select(g => (RuntimeId: g.Key, Total: g.Where(x => x.Configuration != configuration.Name).Sum(x => (long)x.Size) + size,
+                Former: g.Sum(x => (long)x.Size)))
+            .Where(x => x.Total > MaxRuntimeContent && x.Total > x.Former).OrderBy(x => x.RuntimeId, StringComparer.Ordinal).ToList();
         return sums.Count == 0 ? null : new Refusal(
             StatusCodes.Status422UnprocessableEntity, "runtime-content-too-large",
             $"With this revision, {sums.Count} runtime(s) would hold more than {MaxRuntimeContent} bytes of content, for example "

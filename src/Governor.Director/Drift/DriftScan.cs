@@ -34,6 +34,8 @@ internal sealed class DriftScan(
         var comparisonResult = await comparison.CompareAsync(now, cancellationToken);
         if (options.Value.Mode != DriftMode.Off)
             await InTransactionAsync(() => recorder.RecordAsync(comparisonResult, now, cancellationToken), cancellationToken);
+        else if (await db.Findings.AnyAsync(cancellationToken))
+            await InTransactionAsync(() => db.Findings.ExecuteDeleteAsync(cancellationToken), cancellationToken);
         await ResetBackOffAsync(comparisonResult, cancellationToken);
 
         var sends = comparisonResult.Sends(options.Value.Mode, now).Take(options.Value.MaxSends).ToList();

@@ -29,6 +29,9 @@ internal static class Problems
     }
 
     /// <summary>What the design offers and this version does not: refused, never ignored.</summary>
-    public static ProblemHttpResult NotImplemented(string what) =>
-        new Refusal(StatusCodes.Status422UnprocessableEntity, "not-implemented", $"{what} is not implemented yet.").ToProblem();
+    public static Refusal NotImplementedYet(string what) =>
+        new(StatusCodes.Status422UnprocessableEntity, "not-implemented", $"{what} is not implemented yet.");
+
+    /// <summary>As <see cref="NotImplementedYet"/>, as an answer.</summary>
+    public static ProblemHttpResult NotImplemented(string what) => NotImplementedYet(what).ToProblem();
 }

@@ -51,14 +51,26 @@ internal sealed partial class DatabaseSetup(IOptions<DatabaseOptions> options, I
                 LogMigrating(pending.Count);
                 await db.Database.MigrateAsync(cancellationToken);
             }
-
         }
         finally
         {
-            // The pool would keep the session, and the lock with it.
-            await db.Database.ExecuteSqlRawAsync($"SELECT pg_advisory_unlock({MigrationLock})", CancellationToken.None);
-            await db.Database.CloseConnectionAsync();
+            await UnlockAsync(db);
         }
+    }
+
+    /// <summary>The pool would keep the session, and the lock with it.</summary>
+    private static async Task UnlockAsync(DirectorDbContext db)
+    {
+        try
+        {
+            await db.Database.ExecuteSqlRawAsync($"SELECT pg_advisory_unlock({MigrationLock})", CancellationToken.None);
+        }
+        catch (NpgsqlException)
+        {
+            // The session is gone, and its lock with it; what ended it is the error to see.
+        }
+
+        await db.Database.CloseConnectionAsync();
     }
 
     /// <summary>What is missing of the schema, in a sentence; null if nothing is.</summary>

@@ -3,10 +3,11 @@ using Microsoft.EntityFrameworkCore.Design;
 
 namespace Governor.Director.Persistence;
 
-/// <summary>Gives <c>dotnet ef</c> a context for PostgreSQL: migrations exist for it alone. No server is asked.</summary>
+/// <summary>Gives <c>dotnet ef</c> a context for PostgreSQL: migrations exist for it alone. <c>database update</c> works on the
+/// Director's own setting, <c>ConnectionStrings__Director</c>.</summary>
 internal sealed class DesignTimeDbContextFactory : IDesignTimeDbContextFactory<DirectorDbContext>
 {
     public DirectorDbContext CreateDbContext(string[] args) => new(
         new DbContextOptionsBuilder<DirectorDbContext>()
-            .UseNpgsql("Host=localhost;Database=governor").UseSnakeCaseNamingConvention().Options);
+            .UseNpgsql(Environment.GetEnvironmentVariable("ConnectionStrings__Director") ?? "Host=localhost;Database=governor").UseSnakeCaseNamingConvention().Options);
 }

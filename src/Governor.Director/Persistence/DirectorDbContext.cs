@@ -55,7 +55,12 @@ internal sealed class DirectorDbContext(DbContextOptions<DirectorDbContext> opti
     protected override void ConfigureConventions(ModelConfigurationBuilder configurationBuilder)
     {
         configurationBuilder.Properties<TimeSpan>().HaveConversion<TimeSpanToTicksConverter>();
-        if (!IsPostgres)
+        if (IsPostgres)
+        {
+            // Ids sort by their bytes, as the program sorts them, whatever language the database is made for.
+            configurationBuilder.Properties<string>().UseCollation("C");
+        }
+        else
         {
             // SQLite has no type for instants; ticks compare and sort, text in the provider's format does not translate.
             configurationBuilder.Properties<DateTimeOffset>().HaveConversion<UtcTicksConverter>();

@@ -14,6 +14,10 @@ internal sealed class RolloutMapping :
     public const string StillSpokenOf =
         "(generation > 0 OR state = 'Deferred') AND state NOT IN ('Applied', 'Skipped', 'Removed')";
 
+    /// <summary>The same, where the table is joined as <c>t</c> with others that have columns of these names.</summary>
+    public const string StillSpokenOfAsT =
+        "(t.generation > 0 OR t.state = 'Deferred') AND t.state NOT IN ('Applied', 'Skipped', 'Removed')";
+
     public void Configure(EntityTypeBuilder<Rollout> builder)
     {
         builder.ToTable("rollouts").HasKey(r => r.CorrelationId);
@@ -25,7 +29,7 @@ internal sealed class RolloutMapping :
         builder.Property(r => r.RequestedBy).HasMaxLength(256);
         builder.Property(r => r.EndsAs).HasMaxLength(30);
         builder.HasIndex(r => new { r.Tenant, r.Configuration, r.Revision });
-        builder.HasIndex(r => new { r.Tenant, r.CreatedAt, r.CorrelationId });
+        builder.HasIndex(r => new { r.Tenant, r.CorrelationId });
         builder.HasIndex(r => r.NextDueAt).HasFilter("next_due_at IS NOT NULL");
         builder.HasIndex(r => r.TouchedAt).HasFilter("ended_at IS NULL").HasDatabaseName("ix_rollouts_open");
     }

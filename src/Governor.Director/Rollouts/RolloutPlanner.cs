@@ -12,7 +12,7 @@ internal sealed class RolloutPlanner(DirectorDbContext db, IPublishEndpoint bus,
 {
     /// <summary>Plans a rollout; the caller saves and commits.</summary>
     public async Task<Rollout> PlanAsync(
-        RevisionContent revision, RolloutPolicy policy, string requestedBy, IReadOnlyCollection<string> runtimeIds,
+        RevisionKey revision, RolloutPolicy policy, string requestedBy, IReadOnlyCollection<string> runtimeIds,
         CancellationToken cancellationToken)
     {
         var now = clock.GetUtcNow();

@@ -1,5 +1,6 @@
 using Governor.Contracts;
 using Governor.Director.Assignments;
+using Governor.Director.Operations;
 using Governor.Director.Persistence;
 using Governor.Director.Rollouts;
 using MassTransit;
@@ -12,13 +13,14 @@ internal sealed partial class Deregistration(
     DirectorDbContext db, Assigner assigner, IPublishEndpoint bus, TimeProvider clock, ILogger<Deregistration> logger)
 {
     /// <summary>Begins to take a runtime out, or, by force, takes it out at once. Commits.</summary>
-    /// <returns>Whether there is such a runtime.</returns>
-    public async Task<bool> BeginAsync(string tenant, string runtimeId, bool force, CancellationToken cancellationToken)
+    /// <returns>Null, or why it is refused: there is no such runtime, or it is not at the version that the client expects.</returns>
+    public async Task<Refusal?> BeginAsync(
+        string tenant, string runtimeId, bool force, int? expectedVersion, CancellationToken cancellationToken)
     {
         var now = clock.GetUtcNow();
         await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
         if (!await db.Runtimes.AnyAsync(r => r.RuntimeId == runtimeId && r.Tenant == tenant, cancellationToken))
-            return false;
+            return FleetRegistry.NotFound(runtimeId);
 
         var open = await db.Targets.AsNoTracking()
             .Where(t => t.RuntimeId == runtimeId)
@@ -28,7 +30,9 @@ internal sealed partial class Deregistration(
         var targets = await db.LockTargetsOfAsync(open, [runtimeId], cancellationToken);
         var fleet = await assigner.LockAsync([runtimeId], cancellationToken);
         if (fleet.Find(runtimeId) is not { } member)
-            return false;
+            return FleetRegistry.NotFound(runtimeId);
+        if (expectedVersion is { } expected && !Expectation.Holds(expected, member.Runtime.Version))
+            return FleetRegistry.Lost(member.Runtime);
 
         var changes = new TargetChanges(db, now);
         foreach (var target in targets.Where(t => !t.IsDone))
@@ -43,7 +47,7 @@ internal sealed partial class Deregistration(
             await AssignNothingAsync(member, now, cancellationToken);
         await db.SaveChangesAsync(cancellationToken);
         await transaction.CommitAsync(cancellationToken);
-        return true;
+        return null;
     }
 
     /// <summary>Lets those go that were told to hold nothing, and report that they do. Within the caller's transaction.</summary>

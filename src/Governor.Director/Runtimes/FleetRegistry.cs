@@ -52,7 +52,8 @@ internal sealed class FleetRegistry(
         var relabelled = registrations
             .Where(r => !created.Contains(r.RuntimeId)
                 && !SameLabels(fleet.Find(r.RuntimeId)!.Runtime.Labels, r.Labels)).ToList();
-        await joiner.JoinAsync(plan, fleet, created, relabelled, cancellationToken);
+        if (await joiner.JoinAsync(plan, fleet, created, relabelled, cancellationToken) is { } tooMuch)
+            return tooMuch;
         await RelabelAsync(fleet, relabelled, cancellationToken);
         await AnnounceAsync(tenant, registrations.Where(r => created.Contains(r.RuntimeId)).ToList(), now, cancellationToken);
         await db.SaveChangesAsync(cancellationToken);
@@ -150,10 +151,18 @@ internal sealed class FleetRegistry(
 
         var isNew = created.Contains(runtime.RuntimeId);
         return expectedVersion is not { } expected || Expectation.Holds(expected, isNew ? 0 : runtime.Version) ? null
-            : new Refusal(StatusCodes.Status412PreconditionFailed, "precondition-failed", isNew
-                ? $"Runtime '{runtime.RuntimeId}' does not exist; the request expects that it does."
-                : $"Runtime '{runtime.RuntimeId}' exists at version {runtime.Version}, which is not what the request expects. Read it again and repeat the change.");
+            : isNew ? new Refusal(StatusCodes.Status412PreconditionFailed, "precondition-failed",
+                $"Runtime '{runtime.RuntimeId}' does not exist; the request expects that it does.")
+            : Lost(runtime);
     }
+
+    /// <summary>The runtime is not at the version that the client expects.</summary>
+    public static Refusal Lost(Runtime runtime) => new(StatusCodes.Status412PreconditionFailed, "precondition-failed",
+        $"Runtime '{runtime.RuntimeId}' exists at version {runtime.Version}, which is not what the request expects. Read it again and repeat the change.");
+
+    /// <summary>There is no such runtime.</summary>
+    public static Refusal NotFound(string runtimeId) => new(StatusCodes.Status404NotFound, "runtime-not-found",
+        $"There is no runtime '{runtimeId}' in this tenant. GET /api/v1/runtimes lists them; PUT /api/v1/runtimes/{runtimeId} registers it.");
 
     private async Task RelabelAsync(
         FleetSlice fleet, IReadOnlyList<RuntimeRegistration> relabelled, CancellationToken cancellationToken)

@@ -1,5 +1,6 @@
 using Governor.Contracts;
 using Governor.Director.Assignments;
+using Governor.Director.Configurations;
 using Governor.Director.Persistence;
 using Governor.Director.Rollouts;
 using MassTransit;
@@ -59,7 +60,8 @@ internal sealed class Joiner(
 
     /// <summary>Assigns and sends what follows from the new labels. A new runtime is sent the whole even if it is empty: what
     /// a former life left there goes.</summary>
-    public async Task JoinAsync(
+    /// <returns>A refusal if a runtime would hold too much; nothing is written then.</returns>
+    public async Task<Refusal?> JoinAsync(
         JoinPlan plan, FleetSlice fleet, IReadOnlySet<string> created, IReadOnlyList<RuntimeRegistration> relabelled,
         CancellationToken cancellationToken)
     {
@@ -84,11 +86,18 @@ internal sealed class Joiner(
                 concerned.Add(member);
         }
 
+        if (concerned.Find(m => m.Size() > ConfigurationHandler.MaxRuntimeContent && m.Size() > m.FormerSize()) is { } full)
+        {
+            return new Refusal(StatusCodes.Status422UnprocessableEntity, "runtime-content-too-large",
+                $"With these labels, runtime '{full.Runtime.RuntimeId}' would hold {full.Size()} bytes of content; the limit is {ConfigurationHandler.MaxRuntimeContent}. Make configurations that match it smaller, or choose other labels.");
+        }
+
         var progressed = changes.Rollouts;
         await changes.SaveAsync(cancellationToken);
         await assigner.SendAsync(concerned, new SendCause(), cancellationToken);
         foreach (var rolloutId in progressed)
             await bus.Publish(new TargetsProgressed(rolloutId), cancellationToken);
+        return null;
     }
 
     /// <param name="plan">What there is to join.</param>

@@ -126,15 +126,21 @@ internal static class RuntimeEndpoints
     }
 
     private static async Task<IResult> DeleteAsync(
-        string runtimeId, bool? force, HttpContext http, Deregistration deregistration, CancellationToken cancellationToken)
+        string runtimeId, string? force, HttpContext http, Deregistration deregistration, CancellationToken cancellationToken)
     {
         var tenant = http.Tenant();
-        if (!tenant.Succeeded)
-            return tenant.Refusal.ToProblem();
-        if (!await deregistration.BeginAsync(tenant.Value, runtimeId, force == true, cancellationToken))
-            return RuntimeNotFound(runtimeId);
+        var expected = http.ExpectedVersion();
+        if ((tenant.Refusal ?? expected.Refusal) is { } refusal)
+            return refusal.ToProblem();
+        if (force is not (null or "true" or "false"))
+            return Problems.Invalid("invalid-force", "`force` must be true or false; leave it out to wait for the runtime.");
+        if (await deregistration.BeginAsync(
+            tenant.Value!, runtimeId, force == "true", expected.Value!.Version, cancellationToken) is { } refused)
+        {
+            return refused.ToProblem();
+        }
 
-        return force == true ? TypedResults.NoContent() : TypedResults.Accepted($"/api/v1/runtimes/{runtimeId}");
+        return force == "true" ? TypedResults.NoContent() : TypedResults.Accepted($"/api/v1/runtimes/{runtimeId}");
     }
 
     private static async Task<IResult> DesiredStateAsync(
@@ -175,8 +181,7 @@ internal static class RuntimeEndpoints
         DirectorDbContext db, string tenant, string runtimeId, CancellationToken cancellationToken) =>
         db.Runtimes.AsNoTracking().SingleOrDefaultAsync(r => r.RuntimeId == runtimeId && r.Tenant == tenant, cancellationToken);
 
-    private static ProblemHttpResult RuntimeNotFound(string runtimeId) => Problems.NotFound("runtime-not-found",
-        $"There is no runtime '{runtimeId}' in this tenant. GET /api/v1/runtimes lists them; PUT /api/v1/runtimes/{runtimeId} registers it.");
+    private static ProblemHttpResult RuntimeNotFound(string runtimeId) => FleetRegistry.NotFound(runtimeId).ToProblem();
 
     private static RuntimeView View(Runtime r, DateTimeOffset now, DateTimeOffset listening) => new(
         r.RuntimeId, r.Tenant, r.Kind, r.Labels, JsonNamingPolicy.CamelCase.ConvertName(r.State.ToString()),

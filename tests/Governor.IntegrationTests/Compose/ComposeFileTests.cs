@@ -12,10 +12,10 @@ public sealed partial class ComposeFileTests
     private static readonly string[] KnownKeys =
     [
         "ConnectionStrings__RabbitMq", "ConnectionStrings__Director",
-        "RabbitMq__ManagementUrl", "RabbitMq__QueueType", "Urls", "Database__MigrateOnStart",
-        "Drift__Interval", "Drift__Mode", "Delivery__Deadline", "DataProtection__CertificatePath",
+        "RabbitMq__QueueType", "Urls", "Database__MigrateOnStart",
+        "Drift__Interval", "Drift__Mode", "Drift__MaxSends", "Delivery__Deadline",
         "Agent__RuntimeId", "Agent__Kind", "Agent__ReportInterval", "Agent__StatePath",
-        "Agent__ResourcesPath", "Agent__DaprGrpcEndpoint", "Agent__DaprHttpEndpoint", "Agent__DeniedComponentTypes",
+        "Agent__ResourcesPath", "Agent__DeniedComponentTypes",
         "Logging__Console__FormatterName",
     ];
 

@@ -27,18 +27,21 @@ namespace Governor.Director.Persistence.Migrations
                     b.Property<string>("RuntimeId")
                         .HasMaxLength(63)
                         .HasColumnType("character varying(63)")
-                        .HasColumnName("runtime_id");
+                        .HasColumnName("runtime_id")
+                        .UseCollation("C");
 
                     b.Property<string>("Configuration")
                         .HasMaxLength(63)
                         .HasColumnType("character varying(63)")
-                        .HasColumnName("configuration");
+                        .HasColumnName("configuration")
+                        .UseCollation("C");
 
                     b.Property<string>("Digest")
                         .IsRequired()
                         .HasMaxLength(64)
                         .HasColumnType("character varying(64)")
-                        .HasColumnName("digest");
+                        .HasColumnName("digest")
+                        .UseCollation("C");
 
                     b.Property<long>("Generation")
                         .HasColumnType("bigint")
@@ -78,36 +81,43 @@ namespace Governor.Director.Persistence.Migrations
                     b.Property<string>("RuntimeId")
                         .HasMaxLength(63)
                         .HasColumnType("character varying(63)")
-                        .HasColumnName("runtime_id");
+                        .HasColumnName("runtime_id")
+                        .UseCollation("C");
 
                     b.Property<string>("Configuration")
                         .HasMaxLength(63)
                         .HasColumnType("character varying(63)")
-                        .HasColumnName("configuration");
+                        .HasColumnName("configuration")
+                        .UseCollation("C");
 
                     b.Property<string>("Digest")
                         .HasMaxLength(64)
                         .HasColumnType("character varying(64)")
-                        .HasColumnName("digest");
+                        .HasColumnName("digest")
+                        .UseCollation("C");
 
                     b.Property<string>("Message")
                         .HasColumnType("text")
-                        .HasColumnName("message");
+                        .HasColumnName("message")
+                        .UseCollation("C");
 
                     b.Property<string>("Outcome")
                         .HasMaxLength(20)
                         .HasColumnType("character varying(20)")
-                        .HasColumnName("outcome");
+                        .HasColumnName("outcome")
+                        .UseCollation("C");
 
                     b.Property<string>("OutcomeDigest")
                         .HasMaxLength(64)
                         .HasColumnType("character varying(64)")
-                        .HasColumnName("outcome_digest");
+                        .HasColumnName("outcome_digest")
+                        .UseCollation("C");
 
                     b.Property<string>("Reason")
                         .HasMaxLength(100)
                         .HasColumnType("character varying(100)")
-                        .HasColumnName("reason");
+                        .HasColumnName("reason")
+                        .UseCollation("C");
 
                     b.HasKey("RuntimeId", "Configuration")
                         .HasName("pk_report_items");
@@ -120,12 +130,14 @@ namespace Governor.Director.Persistence.Migrations
                     b.Property<string>("Tenant")
                         .HasMaxLength(63)
                         .HasColumnType("character varying(63)")
-                        .HasColumnName("tenant");
+                        .HasColumnName("tenant")
+                        .UseCollation("C");
 
                     b.Property<string>("Name")
                         .HasMaxLength(63)
                         .HasColumnType("character varying(63)")
-                        .HasColumnName("name");
+                        .HasColumnName("name")
+                        .UseCollation("C");
 
                     b.Property<DateTimeOffset>("CreatedAt")
                         .HasColumnType("timestamp with time zone")
@@ -150,12 +162,14 @@ namespace Governor.Director.Persistence.Migrations
                     b.Property<string>("Tenant")
                         .HasMaxLength(63)
                         .HasColumnType("character varying(63)")
-                        .HasColumnName("tenant");
+                        .HasColumnName("tenant")
+                        .UseCollation("C");
 
                     b.Property<string>("Configuration")
                         .HasMaxLength(63)
                         .HasColumnType("character varying(63)")
-                        .HasColumnName("configuration");
+                        .HasColumnName("configuration")
+                        .UseCollation("C");
 
                     b.Property<int>("Revision")
                         .HasColumnType("integer")
@@ -163,7 +177,8 @@ namespace Governor.Director.Persistence.Migrations
 
                     b.Property<string>("Content")
                         .HasColumnType("text")
-                        .HasColumnName("content");
+                        .HasColumnName("content")
+                        .UseCollation("C");
 
                     b.Property<DateTimeOffset>("CreatedAt")
                         .HasColumnType("timestamp with time zone")
@@ -173,12 +188,14 @@ namespace Governor.Director.Persistence.Migrations
                         .IsRequired()
                         .HasMaxLength(256)
                         .HasColumnType("character varying(256)")
-                        .HasColumnName("created_by");
+                        .HasColumnName("created_by")
+                        .UseCollation("C");
 
                     b.Property<string>("Digest")
                         .HasMaxLength(64)
                         .HasColumnType("character varying(64)")
-                        .HasColumnName("digest");
+                        .HasColumnName("digest")
+                        .UseCollation("C");
 
                     b.Property<int>("Size")
                         .HasColumnType("integer")
@@ -195,12 +212,14 @@ namespace Governor.Director.Persistence.Migrations
                     b.Property<string>("RuntimeId")
                         .HasMaxLength(63)
                         .HasColumnType("character varying(63)")
-                        .HasColumnName("runtime_id");
+                        .HasColumnName("runtime_id")
+                        .UseCollation("C");
 
                     b.Property<string>("Configuration")
                         .HasMaxLength(63)
                         .HasColumnType("character varying(63)")
-                        .HasColumnName("configuration");
+                        .HasColumnName("configuration")
+                        .UseCollation("C");
 
                     b.Property<string>("Kind")
                         .HasMaxLength(20)
@@ -214,16 +233,19 @@ namespace Governor.Director.Persistence.Migrations
                     b.Property<string>("ExpectedDigest")
                         .HasMaxLength(64)
                         .HasColumnType("character varying(64)")
-                        .HasColumnName("expected_digest");
+                        .HasColumnName("expected_digest")
+                        .UseCollation("C");
 
                     b.Property<string>("Reason")
                         .HasColumnType("text")
-                        .HasColumnName("reason");
+                        .HasColumnName("reason")
+                        .UseCollation("C");
 
                     b.Property<string>("ReportedDigest")
                         .HasMaxLength(64)
                         .HasColumnType("character varying(64)")
-                        .HasColumnName("reported_digest");
+                        .HasColumnName("reported_digest")
+                        .UseCollation("C");
 
                     b.HasKey("RuntimeId", "Configuration", "Kind")
                         .HasName("pk_drift_findings");
@@ -262,7 +284,8 @@ namespace Governor.Director.Persistence.Migrations
                         .IsRequired()
                         .HasMaxLength(63)
                         .HasColumnType("character varying(63)")
-                        .HasColumnName("configuration");
+                        .HasColumnName("configuration")
+                        .UseCollation("C");
 
                     b.Property<DateTimeOffset>("CreatedAt")
                         .HasColumnType("timestamp with time zone")
@@ -272,7 +295,8 @@ namespace Governor.Director.Persistence.Migrations
                         .IsRequired()
                         .HasMaxLength(30)
                         .HasColumnType("character varying(30)")
-                        .HasColumnName("state");
+                        .HasColumnName("state")
+                        .UseCollation("C");
 
                     b.Property<DateTimeOffset?>("EndedAt")
                         .HasColumnType("timestamp with time zone")
@@ -281,7 +305,8 @@ namespace Governor.Director.Persistence.Migrations
                     b.Property<string>("EndsAs")
                         .HasMaxLength(30)
                         .HasColumnType("character varying(30)")
-                        .HasColumnName("ends_as");
+                        .HasColumnName("ends_as")
+                        .UseCollation("C");
 
                     b.Property<int>("LastEvent")
                         .HasColumnType("integer")
@@ -305,13 +330,15 @@ namespace Governor.Director.Persistence.Migrations
 
                     b.Property<string>("Reason")
                         .HasColumnType("text")
-                        .HasColumnName("reason");
+                        .HasColumnName("reason")
+                        .UseCollation("C");
 
                     b.Property<string>("RequestedBy")
                         .IsRequired()
                         .HasMaxLength(256)
                         .HasColumnType("character varying(256)")
-                        .HasColumnName("requested_by");
+                        .HasColumnName("requested_by")
+                        .UseCollation("C");
 
                     b.Property<int>("Revision")
                         .HasColumnType("integer")
@@ -325,13 +352,15 @@ namespace Governor.Director.Persistence.Migrations
                         .IsRequired()
                         .HasMaxLength(30)
                         .HasColumnType("character varying(30)")
-                        .HasColumnName("strategy");
+                        .HasColumnName("strategy")
+                        .UseCollation("C");
 
                     b.Property<string>("Tenant")
                         .IsRequired()
                         .HasMaxLength(63)
                         .HasColumnType("character varying(63)")
-                        .HasColumnName("tenant");
+                        .HasColumnName("tenant")
+                        .UseCollation("C");
 
                     b.Property<DateTimeOffset>("TouchedAt")
                         .HasColumnType("timestamp with time zone")
@@ -356,11 +385,11 @@ namespace Governor.Director.Persistence.Migrations
                         .HasDatabaseName("ix_rollouts_open")
                         .HasFilter("ended_at IS NULL");
 
+                    b.HasIndex("Tenant", "CorrelationId")
+                        .HasDatabaseName("ix_rollouts_tenant_rollout_id");
+
                     b.HasIndex("Tenant", "Configuration", "Revision")
                         .HasDatabaseName("ix_rollouts_tenant_configuration_revision");
-
-                    b.HasIndex("Tenant", "CreatedAt", "CorrelationId")
-                        .HasDatabaseName("ix_rollouts_tenant_created_at_rollout_id");
 
                     b.ToTable("rollouts", (string)null);
                 });
@@ -384,11 +413,13 @@ namespace Governor.Director.Persistence.Migrations
                         .IsRequired()
                         .HasMaxLength(30)
                         .HasColumnType("character varying(30)")
-                        .HasColumnName("kind");
+                        .HasColumnName("kind")
+                        .UseCollation("C");
 
                     b.Property<string>("Reason")
                         .HasColumnType("text")
-                        .HasColumnName("reason");
+                        .HasColumnName("reason")
+                        .UseCollation("C");
 
                     b.Property<DateTimeOffset>("RequestedAt")
                         .HasColumnType("timestamp with time zone")
@@ -398,7 +429,8 @@ namespace Governor.Director.Persistence.Migrations
                         .IsRequired()
                         .HasMaxLength(256)
                         .HasColumnType("character varying(256)")
-                        .HasColumnName("requested_by");
+                        .HasColumnName("requested_by")
+                        .UseCollation("C");
 
                     b.Property<Guid>("RolloutId")
                         .HasColumnType("uuid")
@@ -407,7 +439,8 @@ namespace Governor.Director.Persistence.Migrations
                     b.Property<string>("RolloutState")
                         .HasMaxLength(30)
                         .HasColumnType("character varying(30)")
-                        .HasColumnName("rollout_state");
+                        .HasColumnName("rollout_state")
+                        .UseCollation("C");
 
                     b.HasKey("ActionId")
                         .HasName("pk_rollout_actions");
@@ -435,13 +468,15 @@ namespace Governor.Director.Persistence.Migrations
                     b.Property<string>("Detail")
                         .IsRequired()
                         .HasColumnType("text")
-                        .HasColumnName("detail");
+                        .HasColumnName("detail")
+                        .UseCollation("C");
 
                     b.Property<string>("Kind")
                         .IsRequired()
                         .HasMaxLength(50)
                         .HasColumnType("character varying(50)")
-                        .HasColumnName("kind");
+                        .HasColumnName("kind")
+                        .UseCollation("C");
 
                     b.HasKey("RolloutId", "Number")
                         .HasName("pk_rollout_events");
@@ -458,7 +493,8 @@ namespace Governor.Director.Persistence.Migrations
                     b.Property<string>("RuntimeId")
                         .HasMaxLength(63)
                         .HasColumnType("character varying(63)")
-                        .HasColumnName("runtime_id");
+                        .HasColumnName("runtime_id")
+                        .UseCollation("C");
 
                     b.Property<int>("Attempts")
                         .HasColumnType("integer")
@@ -475,7 +511,8 @@ namespace Governor.Director.Persistence.Migrations
                     b.Property<string>("Digest")
                         .HasMaxLength(64)
                         .HasColumnType("character varying(64)")
-                        .HasColumnName("digest");
+                        .HasColumnName("digest")
+                        .UseCollation("C");
 
                     b.Property<DateTimeOffset?>("DispatchedAt")
                         .HasColumnType("timestamp with time zone")
@@ -483,7 +520,8 @@ namespace Governor.Director.Persistence.Migrations
 
                     b.Property<string>("Error")
                         .HasColumnType("text")
-                        .HasColumnName("error");
+                        .HasColumnName("error")
+                        .UseCollation("C");
 
                     b.Property<long>("Generation")
                         .HasColumnType("bigint")
@@ -492,7 +530,8 @@ namespace Governor.Director.Persistence.Migrations
                     b.Property<string>("Reason")
                         .HasMaxLength(100)
                         .HasColumnType("character varying(100)")
-                        .HasColumnName("reason");
+                        .HasColumnName("reason")
+                        .UseCollation("C");
 
                     b.Property<string>("State")
                         .IsRequired()
@@ -594,7 +633,8 @@ namespace Governor.Director.Persistence.Migrations
                     b.Property<string>("RuntimeId")
                         .HasMaxLength(63)
                         .HasColumnType("character varying(63)")
-                        .HasColumnName("runtime_id");
+                        .HasColumnName("runtime_id")
+                        .UseCollation("C");
 
                     b.Property<long>("Generation")
                         .HasColumnType("bigint")
@@ -611,7 +651,8 @@ namespace Governor.Director.Persistence.Migrations
                     b.Property<string>("RuntimeId")
                         .HasMaxLength(63)
                         .HasColumnType("character varying(63)")
-                        .HasColumnName("runtime_id");
+                        .HasColumnName("runtime_id")
+                        .UseCollation("C");
 
                     b.Property<long>("Epoch")
                         .HasColumnType("bigint")
@@ -639,13 +680,15 @@ namespace Governor.Director.Persistence.Migrations
 
                     b.Property<string>("Kid")
                         .HasColumnType("text")
-                        .HasColumnName("kid");
+                        .HasColumnName("kid")
+                        .UseCollation("C");
 
                     b.Property<string>("Kind")
                         .IsRequired()
                         .HasMaxLength(63)
                         .HasColumnType("character varying(63)")
-                        .HasColumnName("kind");
+                        .HasColumnName("kind")
+                        .UseCollation("C");
 
                     b.Property<string>("Labels")
                         .IsRequired()
@@ -654,7 +697,8 @@ namespace Governor.Director.Persistence.Migrations
 
                     b.Property<string>("PublicKey")
                         .HasColumnType("text")
-                        .HasColumnName("public_key");
+                        .HasColumnName("public_key")
+                        .UseCollation("C");
 
                     b.Property<DateTimeOffset>("RegisteredAt")
                         .HasColumnType("timestamp with time zone")
@@ -698,11 +742,13 @@ namespace Governor.Director.Persistence.Migrations
                         .IsRequired()
                         .HasMaxLength(63)
                         .HasColumnType("character varying(63)")
-                        .HasColumnName("tenant");
+                        .HasColumnName("tenant")
+                        .UseCollation("C");
 
                     b.Property<string>("UntrustedKid")
                         .HasColumnType("text")
-                        .HasColumnName("untrusted_kid");
+                        .HasColumnName("untrusted_kid")
+                        .UseCollation("C");
 
                     b.Property<int>("Version")
                         .HasColumnType("integer")
@@ -795,13 +841,15 @@ namespace Governor.Director.Persistence.Migrations
                     b.Property<string>("Body")
                         .IsRequired()
                         .HasColumnType("text")
-                        .HasColumnName("body");
+                        .HasColumnName("body")
+                        .UseCollation("C");
 
                     b.Property<string>("ContentType")
                         .IsRequired()
                         .HasMaxLength(256)
                         .HasColumnType("character varying(256)")
-                        .HasColumnName("content_type");
+                        .HasColumnName("content_type")
+                        .UseCollation("C");
 
                     b.Property<Guid?>("ConversationId")
                         .HasColumnType("uuid")
@@ -831,7 +879,8 @@ namespace Governor.Director.Persistence.Migrations
 
                     b.Property<string>("Headers")
                         .HasColumnType("text")
-                        .HasColumnName("headers");
+                        .HasColumnName("headers")
+                        .UseCollation("C");
 
                     b.Property<Guid?>("InboxConsumerId")
                         .HasColumnType("uuid")
@@ -852,7 +901,8 @@ namespace Governor.Director.Persistence.Migrations
                     b.Property<string>("MessageType")
                         .IsRequired()
                         .HasColumnType("text")
-                        .HasColumnName("message_type");
+                        .HasColumnName("message_type")
+                        .UseCollation("C");
 
                     b.Property<Guid?>("OutboxId")
                         .HasColumnType("uuid")
@@ -860,7 +910,8 @@ namespace Governor.Director.Persistence.Migrations
 
                     b.Property<string>("Properties")
                         .HasColumnType("text")
-                        .HasColumnName("properties");
+                        .HasColumnName("properties")
+                        .UseCollation("C");
 
                     b.Property<Guid?>("RequestId")
                         .HasColumnType("uuid")

@@ -12,7 +12,7 @@ using Npgsql.EntityFrameworkCore.PostgreSQL.Metadata;
 namespace Governor.Director.Persistence.Migrations
 {
     [DbContext(typeof(DirectorDbContext))]
-    [Migration("20261125002805_Initial")]
+    [Migration("20261125011123_Initial")]
     partial class Initial
     {
         /// <inheritdoc />
@@ -30,18 +30,21 @@ namespace Governor.Director.Persistence.Migrations
                     b.Property<string>("RuntimeId")
                         .HasMaxLength(63)
                         .HasColumnType("character varying(63)")
-                        .HasColumnName("runtime_id");
+                        .HasColumnName("runtime_id")
+                        .UseCollation("C");
 
                     b.Property<string>("Configuration")
                         .HasMaxLength(63)
                         .HasColumnType("character varying(63)")
-                        .HasColumnName("configuration");
+                        .HasColumnName("configuration")
+                        .UseCollation("C");
 
                     b.Property<string>("Digest")
                         .IsRequired()
                         .HasMaxLength(64)
                         .HasColumnType("character varying(64)")
-                        .HasColumnName("digest");
+                        .HasColumnName("digest")
+                        .UseCollation("C");
 
                     b.Property<long>("Generation")
                         .HasColumnType("bigint")
@@ -81,36 +84,43 @@ namespace Governor.Director.Persistence.Migrations
                     b.Property<string>("RuntimeId")
                         .HasMaxLength(63)
                         .HasColumnType("character varying(63)")
-                        .HasColumnName("runtime_id");
+                        .HasColumnName("runtime_id")
+                        .UseCollation("C");
 
                     b.Property<string>("Configuration")
                         .HasMaxLength(63)
                         .HasColumnType("character varying(63)")
-                        .HasColumnName("configuration");
+                        .HasColumnName("configuration")
+                        .UseCollation("C");
 
                     b.Property<string>("Digest")
                         .HasMaxLength(64)
                         .HasColumnType("character varying(64)")
-                        .HasColumnName("digest");
+                        .HasColumnName("digest")
+                        .UseCollation("C");
 
                     b.Property<string>("Message")
                         .HasColumnType("text")
-                        .HasColumnName("message");
+                        .HasColumnName("message")
+                        .UseCollation("C");
 
                     b.Property<string>("Outcome")
                         .HasMaxLength(20)
                         .HasColumnType("character varying(20)")
-                        .HasColumnName("outcome");
+                        .HasColumnName("outcome")
+                        .UseCollation("C");
 
                     b.Property<string>("OutcomeDigest")
                         .HasMaxLength(64)
                         .HasColumnType("character varying(64)")
-                        .HasColumnName("outcome_digest");
+                        .HasColumnName("outcome_digest")
+                        .UseCollation("C");
 
                     b.Property<string>("Reason")
                         .HasMaxLength(100)
                         .HasColumnType("character varying(100)")
-                        .HasColumnName("reason");
+                        .HasColumnName("reason")
+                        .UseCollation("C");
 
                     b.HasKey("RuntimeId", "Configuration")
                         .HasName("pk_report_items");
@@ -123,12 +133,14 @@ namespace Governor.Director.Persistence.Migrations
                     b.Property<string>("Tenant")
                         .HasMaxLength(63)
                         .HasColumnType("character varying(63)")
-                        .HasColumnName("tenant");
+                        .HasColumnName("tenant")
+                        .UseCollation("C");
 
                     b.Property<string>("Name")
                         .HasMaxLength(63)
                         .HasColumnType("character varying(63)")
-                        .HasColumnName("name");
+                        .HasColumnName("name")
+                        .UseCollation("C");
 
                     b.Property<DateTimeOffset>("CreatedAt")
                         .HasColumnType("timestamp with time zone")
@@ -153,12 +165,14 @@ namespace Governor.Director.Persistence.Migrations
                     b.Property<string>("Tenant")
                         .HasMaxLength(63)
                         .HasColumnType("character varying(63)")
-                        .HasColumnName("tenant");
+                        .HasColumnName("tenant")
+                        .UseCollation("C");
 
                     b.Property<string>("Configuration")
                         .HasMaxLength(63)
                         .HasColumnType("character varying(63)")
-                        .HasColumnName("configuration");
+                        .HasColumnName("configuration")
+                        .UseCollation("C");
 
                     b.Property<int>("Revision")
                         .HasColumnType("integer")
@@ -166,7 +180,8 @@ namespace Governor.Director.Persistence.Migrations
 
                     b.Property<string>("Content")
                         .HasColumnType("text")
-                        .HasColumnName("content");
+                        .HasColumnName("content")
+                        .UseCollation("C");
 
                     b.Property<DateTimeOffset>("CreatedAt")
                         .HasColumnType("timestamp with time zone")
@@ -176,12 +191,14 @@ namespace Governor.Director.Persistence.Migrations
                         .IsRequired()
                         .HasMaxLength(256)
                         .HasColumnType("character varying(256)")
-                        .HasColumnName("created_by");
+                        .HasColumnName("created_by")
+                        .UseCollation("C");
 
                     b.Property<string>("Digest")
                         .HasMaxLength(64)
                         .HasColumnType("character varying(64)")
-                        .HasColumnName("digest");
+                        .HasColumnName("digest")
+                        .UseCollation("C");
 
                     b.Property<int>("Size")
                         .HasColumnType("integer")
@@ -198,12 +215,14 @@ namespace Governor.Director.Persistence.Migrations
                     b.Property<string>("RuntimeId")
                         .HasMaxLength(63)
                         .HasColumnType("character varying(63)")
-                        .HasColumnName("runtime_id");
+                        .HasColumnName("runtime_id")
+                        .UseCollation("C");
 
                     b.Property<string>("Configuration")
                         .HasMaxLength(63)
                         .HasColumnType("character varying(63)")
-                        .HasColumnName("configuration");
+                        .HasColumnName("configuration")
+                        .UseCollation("C");
 
                     b.Property<string>("Kind")
                         .HasMaxLength(20)
@@ -217,16 +236,19 @@ namespace Governor.Director.Persistence.Migrations
                     b.Property<string>("ExpectedDigest")
                         .HasMaxLength(64)
                         .HasColumnType("character varying(64)")
-                        .HasColumnName("expected_digest");
+                        .HasColumnName("expected_digest")
+                        .UseCollation("C");
 
                     b.Property<string>("Reason")
                         .HasColumnType("text")
-                        .HasColumnName("reason");
+                        .HasColumnName("reason")
+                        .UseCollation("C");
 
                     b.Property<string>("ReportedDigest")
                         .HasMaxLength(64)
                         .HasColumnType("character varying(64)")
-                        .HasColumnName("reported_digest");
+                        .HasColumnName("reported_digest")
+                        .UseCollation("C");
 
                     b.HasKey("RuntimeId", "Configuration", "Kind")
                         .HasName("pk_drift_findings");
@@ -265,7 +287,8 @@ namespace Governor.Director.Persistence.Migrations
                         .IsRequired()
                         .HasMaxLength(63)
                         .HasColumnType("character varying(63)")
-                        .HasColumnName("configuration");
+                        .HasColumnName("configuration")
+                        .UseCollation("C");
 
                     b.Property<DateTimeOffset>("CreatedAt")
                         .HasColumnType("timestamp with time zone")
@@ -275,7 +298,8 @@ namespace Governor.Director.Persistence.Migrations
                         .IsRequired()
                         .HasMaxLength(30)
                         .HasColumnType("character varying(30)")
-                        .HasColumnName("state");
+                        .HasColumnName("state")
+                        .UseCollation("C");
 
                     b.Property<DateTimeOffset?>("EndedAt")
                         .HasColumnType("timestamp with time zone")
@@ -284,7 +308,8 @@ namespace Governor.Director.Persistence.Migrations
                     b.Property<string>("EndsAs")
                         .HasMaxLength(30)
                         .HasColumnType("character varying(30)")
-                        .HasColumnName("ends_as");
+                        .HasColumnName("ends_as")
+                        .UseCollation("C");
 
                     b.Property<int>("LastEvent")
                         .HasColumnType("integer")
@@ -308,13 +333,15 @@ namespace Governor.Director.Persistence.Migrations
 
                     b.Property<string>("Reason")
                         .HasColumnType("text")
-                        .HasColumnName("reason");
+                        .HasColumnName("reason")
+                        .UseCollation("C");
 
                     b.Property<string>("RequestedBy")
                         .IsRequired()
                         .HasMaxLength(256)
                         .HasColumnType("character varying(256)")
-                        .HasColumnName("requested_by");
+                        .HasColumnName("requested_by")
+                        .UseCollation("C");
 
                     b.Property<int>("Revision")
                         .HasColumnType("integer")
@@ -328,13 +355,15 @@ namespace Governor.Director.Persistence.Migrations
                         .IsRequired()
                         .HasMaxLength(30)
                         .HasColumnType("character varying(30)")
-                        .HasColumnName("strategy");
+                        .HasColumnName("strategy")
+                        .UseCollation("C");
 
                     b.Property<string>("Tenant")
                         .IsRequired()
                         .HasMaxLength(63)
                         .HasColumnType("character varying(63)")
-                        .HasColumnName("tenant");
+                        .HasColumnName("tenant")
+                        .UseCollation("C");
 
                     b.Property<DateTimeOffset>("TouchedAt")
                         .HasColumnType("timestamp with time zone")
@@ -359,11 +388,11 @@ namespace Governor.Director.Persistence.Migrations
                         .HasDatabaseName("ix_rollouts_open")
                         .HasFilter("ended_at IS NULL");
 
+                    b.HasIndex("Tenant", "CorrelationId")
+                        .HasDatabaseName("ix_rollouts_tenant_rollout_id");
+
                     b.HasIndex("Tenant", "Configuration", "Revision")
                         .HasDatabaseName("ix_rollouts_tenant_configuration_revision");
-
-                    b.HasIndex("Tenant", "CreatedAt", "CorrelationId")
-                        .HasDatabaseName("ix_rollouts_tenant_created_at_rollout_id");
 
                     b.ToTable("rollouts", (string)null);
                 });
@@ -387,11 +416,13 @@ namespace Governor.Director.Persistence.Migrations
                         .IsRequired()
                         .HasMaxLength(30)
                         .HasColumnType("character varying(30)")
-                        .HasColumnName("kind");
+                        .HasColumnName("kind")
+                        .UseCollation("C");
 
                     b.Property<string>("Reason")
                         .HasColumnType("text")
-                        .HasColumnName("reason");
+                        .HasColumnName("reason")
+                        .UseCollation("C");
 
                     b.Property<DateTimeOffset>("RequestedAt")
                         .HasColumnType("timestamp with time zone")
@@ -401,7 +432,8 @@ namespace Governor.Director.Persistence.Migrations
                         .IsRequired()
                         .HasMaxLength(256)
                         .HasColumnType("character varying(256)")
-                        .HasColumnName("requested_by");
+                        .HasColumnName("requested_by")
+                        .UseCollation("C");
 
                     b.Property<Guid>("RolloutId")
                         .HasColumnType("uuid")
@@ -410,7 +442,8 @@ namespace Governor.Director.Persistence.Migrations
                     b.Property<string>("RolloutState")
                         .HasMaxLength(30)
                         .HasColumnType("character varying(30)")
-                        .HasColumnName("rollout_state");
+                        .HasColumnName("rollout_state")
+                        .UseCollation("C");
 
                     b.HasKey("ActionId")
                         .HasName("pk_rollout_actions");
@@ -438,13 +471,15 @@ namespace Governor.Director.Persistence.Migrations
                     b.Property<string>("Detail")
                         .IsRequired()
                         .HasColumnType("text")
-                        .HasColumnName("detail");
+                        .HasColumnName("detail")
+                        .UseCollation("C");
 
                     b.Property<string>("Kind")
                         .IsRequired()
                         .HasMaxLength(50)
                         .HasColumnType("character varying(50)")
-                        .HasColumnName("kind");
+                        .HasColumnName("kind")
+                        .UseCollation("C");
 
                     b.HasKey("RolloutId", "Number")
                         .HasName("pk_rollout_events");
@@ -461,7 +496,8 @@ namespace Governor.Director.Persistence.Migrations
                     b.Property<string>("RuntimeId")
                         .HasMaxLength(63)
                         .HasColumnType("character varying(63)")
-                        .HasColumnName("runtime_id");
+                        .HasColumnName("runtime_id")
+                        .UseCollation("C");
 
                     b.Property<int>("Attempts")
                         .HasColumnType("integer")
@@ -478,7 +514,8 @@ namespace Governor.Director.Persistence.Migrations
                     b.Property<string>("Digest")
                         .HasMaxLength(64)
                         .HasColumnType("character varying(64)")
-                        .HasColumnName("digest");
+                        .HasColumnName("digest")
+                        .UseCollation("C");
 
                     b.Property<DateTimeOffset?>("DispatchedAt")
                         .HasColumnType("timestamp with time zone")
@@ -486,7 +523,8 @@ namespace Governor.Director.Persistence.Migrations
 
                     b.Property<string>("Error")
                         .HasColumnType("text")
-                        .HasColumnName("error");
+                        .HasColumnName("error")
+                        .UseCollation("C");
 
                     b.Property<long>("Generation")
                         .HasColumnType("bigint")
@@ -495,7 +533,8 @@ namespace Governor.Director.Persistence.Migrations
                     b.Property<string>("Reason")
                         .HasMaxLength(100)
                         .HasColumnType("character varying(100)")
-                        .HasColumnName("reason");
+                        .HasColumnName("reason")
+                        .UseCollation("C");
 
                     b.Property<string>("State")
                         .IsRequired()
@@ -597,7 +636,8 @@ namespace Governor.Director.Persistence.Migrations
                     b.Property<string>("RuntimeId")
                         .HasMaxLength(63)
                         .HasColumnType("character varying(63)")
-                        .HasColumnName("runtime_id");
+                        .HasColumnName("runtime_id")
+                        .UseCollation("C");
 
                     b.Property<long>("Generation")
                         .HasColumnType("bigint")
@@ -614,7 +654,8 @@ namespace Governor.Director.Persistence.Migrations
                     b.Property<string>("RuntimeId")
                         .HasMaxLength(63)
                         .HasColumnType("character varying(63)")
-                        .HasColumnName("runtime_id");
+                        .HasColumnName("runtime_id")
+                        .UseCollation("C");
 
                     b.Property<long>("Epoch")
                         .HasColumnType("bigint")
@@ -642,13 +683,15 @@ namespace Governor.Director.Persistence.Migrations
 
                     b.Property<string>("Kid")
                         .HasColumnType("text")
-                        .HasColumnName("kid");
+                        .HasColumnName("kid")
+                        .UseCollation("C");
 
                     b.Property<string>("Kind")
                         .IsRequired()
                         .HasMaxLength(63)
                         .HasColumnType("character varying(63)")
-                        .HasColumnName("kind");
+                        .HasColumnName("kind")
+                        .UseCollation("C");
 
                     b.Property<string>("Labels")
                         .IsRequired()
@@ -657,7 +700,8 @@ namespace Governor.Director.Persistence.Migrations
 
                     b.Property<string>("PublicKey")
                         .HasColumnType("text")
-                        .HasColumnName("public_key");
+                        .HasColumnName("public_key")
+                        .UseCollation("C");
 
                     b.Property<DateTimeOffset>("RegisteredAt")
                         .HasColumnType("timestamp with time zone")
@@ -701,11 +745,13 @@ namespace Governor.Director.Persistence.Migrations
                         .IsRequired()
                         .HasMaxLength(63)
                         .HasColumnType("character varying(63)")
-                        .HasColumnName("tenant");
+                        .HasColumnName("tenant")
+                        .UseCollation("C");
 
                     b.Property<string>("UntrustedKid")
                         .HasColumnType("text")
-                        .HasColumnName("untrusted_kid");
+                        .HasColumnName("untrusted_kid")
+                        .UseCollation("C");
 
                     b.Property<int>("Version")
                         .HasColumnType("integer")
@@ -798,13 +844,15 @@ namespace Governor.Director.Persistence.Migrations
                     b.Property<string>("Body")
                         .IsRequired()
                         .HasColumnType("text")
-                        .HasColumnName("body");
+                        .HasColumnName("body")
+                        .UseCollation("C");
 
                     b.Property<string>("ContentType")
                         .IsRequired()
                         .HasMaxLength(256)
                         .HasColumnType("character varying(256)")
-                        .HasColumnName("content_type");
+                        .HasColumnName("content_type")
+                        .UseCollation("C");
 
                     b.Property<Guid?>("ConversationId")
                         .HasColumnType("uuid")
@@ -834,7 +882,8 @@ namespace Governor.Director.Persistence.Migrations
 
                     b.Property<string>("Headers")
                         .HasColumnType("text")
-                        .HasColumnName("headers");
+                        .HasColumnName("headers")
+                        .UseCollation("C");
 
                     b.Property<Guid?>("InboxConsumerId")
                         .HasColumnType("uuid")
@@ -855,7 +904,8 @@ namespace Governor.Director.Persistence.Migrations
                     b.Property<string>("MessageType")
                         .IsRequired()
                         .HasColumnType("text")
-                        .HasColumnName("message_type");
+                        .HasColumnName("message_type")
+                        .UseCollation("C");
 
                     b.Property<Guid?>("OutboxId")
                         .HasColumnType("uuid")
@@ -863,7 +913,8 @@ namespace Governor.Director.Persistence.Migrations
 
                     b.Property<string>("Properties")
                         .HasColumnType("text")
-                        .HasColumnName("properties");
+                        .HasColumnName("properties")
+                        .UseCollation("C");
 
                     b.Property<Guid?>("RequestId")
                         .HasColumnType("uuid")

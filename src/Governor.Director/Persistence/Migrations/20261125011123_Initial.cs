@@ -16,10 +16,10 @@ namespace Governor.Director.Persistence.Migrations
                 name: "assignments",
                 columns: table => new
                 {
-                    runtime_id = table.Column<string>(type: "character varying(63)", maxLength: 63, nullable: false),
-                    configuration = table.Column<string>(type: "character varying(63)", maxLength: 63, nullable: false),
+                    runtime_id = table.Column<string>(type: "character varying(63)", maxLength: 63, nullable: false, collation: "C"),
+                    configuration = table.Column<string>(type: "character varying(63)", maxLength: 63, nullable: false, collation: "C"),
                     revision = table.Column<int>(type: "integer", nullable: false),
-                    digest = table.Column<string>(type: "character varying(64)", maxLength: 64, nullable: false),
+                    digest = table.Column<string>(type: "character varying(64)", maxLength: 64, nullable: false, collation: "C"),
                     generation = table.Column<long>(type: "bigint", nullable: false),
                     sent_generation = table.Column<long>(type: "bigint", nullable: true),
                     sent_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: true),
@@ -35,8 +35,8 @@ namespace Governor.Director.Persistence.Migrations
                 name: "configurations",
                 columns: table => new
                 {
-                    tenant = table.Column<string>(type: "character varying(63)", maxLength: 63, nullable: false),
-                    name = table.Column<string>(type: "character varying(63)", maxLength: 63, nullable: false),
+                    tenant = table.Column<string>(type: "character varying(63)", maxLength: 63, nullable: false, collation: "C"),
+                    name = table.Column<string>(type: "character varying(63)", maxLength: 63, nullable: false, collation: "C"),
                     created_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: false),
                     newest_revision = table.Column<int>(type: "integer", nullable: false),
                     stable_revision = table.Column<int>(type: "integer", nullable: false)
@@ -50,13 +50,13 @@ namespace Governor.Director.Persistence.Migrations
                 name: "drift_findings",
                 columns: table => new
                 {
-                    runtime_id = table.Column<string>(type: "character varying(63)", maxLength: 63, nullable: false),
-                    configuration = table.Column<string>(type: "character varying(63)", maxLength: 63, nullable: false),
+                    runtime_id = table.Column<string>(type: "character varying(63)", maxLength: 63, nullable: false, collation: "C"),
+                    configuration = table.Column<string>(type: "character varying(63)", maxLength: 63, nullable: false, collation: "C"),
                     kind = table.Column<string>(type: "character varying(20)", maxLength: 20, nullable: false),
                     detected_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: false),
-                    expected_digest = table.Column<string>(type: "character varying(64)", maxLength: 64, nullable: true),
-                    reported_digest = table.Column<string>(type: "character varying(64)", maxLength: 64, nullable: true),
-                    reason = table.Column<string>(type: "text", nullable: true)
+                    expected_digest = table.Column<string>(type: "character varying(64)", maxLength: 64, nullable: true, collation: "C"),
+                    reported_digest = table.Column<string>(type: "character varying(64)", maxLength: 64, nullable: true, collation: "C"),
+                    reason = table.Column<string>(type: "text", nullable: true, collation: "C")
                 },
                 constraints: table =>
                 {
@@ -107,15 +107,15 @@ namespace Governor.Director.Persistence.Migrations
                         .Annotation("Npgsql:ValueGenerationStrategy", NpgsqlValueGenerationStrategy.IdentityByDefaultColumn),
                     enqueue_time = table.Column<DateTime>(type: "timestamp with time zone", nullable: true),
                     sent_time = table.Column<DateTime>(type: "timestamp with time zone", nullable: false),
-                    headers = table.Column<string>(type: "text", nullable: true),
-                    properties = table.Column<string>(type: "text", nullable: true),
+                    headers = table.Column<string>(type: "text", nullable: true, collation: "C"),
+                    properties = table.Column<string>(type: "text", nullable: true, collation: "C"),
                     inbox_message_id = table.Column<Guid>(type: "uuid", nullable: true),
                     inbox_consumer_id = table.Column<Guid>(type: "uuid", nullable: true),
                     outbox_id = table.Column<Guid>(type: "uuid", nullable: true),
                     message_id = table.Column<Guid>(type: "uuid", nullable: false),
-                    content_type = table.Column<string>(type: "character varying(256)", maxLength: 256, nullable: false),
-                    message_type = table.Column<string>(type: "text", nullable: false),
-                    body = table.Column<string>(type: "text", nullable: false),
+                    content_type = table.Column<string>(type: "character varying(256)", maxLength: 256, nullable: false, collation: "C"),
+                    message_type = table.Column<string>(type: "text", nullable: false, collation: "C"),
+                    body = table.Column<string>(type: "text", nullable: false, collation: "C"),
                     conversation_id = table.Column<Guid>(type: "uuid", nullable: true),
                     correlation_id = table.Column<Guid>(type: "uuid", nullable: true),
                     initiator_id = table.Column<Guid>(type: "uuid", nullable: true),
@@ -151,13 +151,13 @@ namespace Governor.Director.Persistence.Migrations
                 name: "report_items",
                 columns: table => new
                 {
-                    runtime_id = table.Column<string>(type: "character varying(63)", maxLength: 63, nullable: false),
-                    configuration = table.Column<string>(type: "character varying(63)", maxLength: 63, nullable: false),
-                    digest = table.Column<string>(type: "character varying(64)", maxLength: 64, nullable: true),
-                    outcome = table.Column<string>(type: "character varying(20)", maxLength: 20, nullable: true),
-                    outcome_digest = table.Column<string>(type: "character varying(64)", maxLength: 64, nullable: true),
-                    reason = table.Column<string>(type: "character varying(100)", maxLength: 100, nullable: true),
-                    message = table.Column<string>(type: "text", nullable: true)
+                    runtime_id = table.Column<string>(type: "character varying(63)", maxLength: 63, nullable: false, collation: "C"),
+                    configuration = table.Column<string>(type: "character varying(63)", maxLength: 63, nullable: false, collation: "C"),
+                    digest = table.Column<string>(type: "character varying(64)", maxLength: 64, nullable: true, collation: "C"),
+                    outcome = table.Column<string>(type: "character varying(20)", maxLength: 20, nullable: true, collation: "C"),
+                    outcome_digest = table.Column<string>(type: "character varying(64)", maxLength: 64, nullable: true, collation: "C"),
+                    reason = table.Column<string>(type: "character varying(100)", maxLength: 100, nullable: true, collation: "C"),
+                    message = table.Column<string>(type: "text", nullable: true, collation: "C")
                 },
                 constraints: table =>
                 {
@@ -168,7 +168,7 @@ namespace Governor.Director.Persistence.Migrations
                 name: "retired_runtimes",
                 columns: table => new
                 {
-                    runtime_id = table.Column<string>(type: "character varying(63)", maxLength: 63, nullable: false),
+                    runtime_id = table.Column<string>(type: "character varying(63)", maxLength: 63, nullable: false, collation: "C"),
                     generation = table.Column<long>(type: "bigint", nullable: false)
                 },
                 constraints: table =>
@@ -181,14 +181,14 @@ namespace Governor.Director.Persistence.Migrations
                 columns: table => new
                 {
                     rollout_id = table.Column<Guid>(type: "uuid", nullable: false),
-                    runtime_id = table.Column<string>(type: "character varying(63)", maxLength: 63, nullable: false),
+                    runtime_id = table.Column<string>(type: "character varying(63)", maxLength: 63, nullable: false, collation: "C"),
                     wave = table.Column<int>(type: "integer", nullable: false),
                     state = table.Column<string>(type: "character varying(20)", maxLength: 20, nullable: false),
                     generation = table.Column<long>(type: "bigint", nullable: false),
-                    digest = table.Column<string>(type: "character varying(64)", maxLength: 64, nullable: true),
+                    digest = table.Column<string>(type: "character varying(64)", maxLength: 64, nullable: true, collation: "C"),
                     attempts = table.Column<int>(type: "integer", nullable: false),
-                    reason = table.Column<string>(type: "character varying(100)", maxLength: 100, nullable: true),
-                    error = table.Column<string>(type: "text", nullable: true),
+                    reason = table.Column<string>(type: "character varying(100)", maxLength: 100, nullable: true, collation: "C"),
+                    error = table.Column<string>(type: "text", nullable: true, collation: "C"),
                     dispatched_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: true),
                     deadline_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: true),
                     changed_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: false)
@@ -203,24 +203,24 @@ namespace Governor.Director.Persistence.Migrations
                 columns: table => new
                 {
                     rollout_id = table.Column<Guid>(type: "uuid", nullable: false),
-                    state = table.Column<string>(type: "character varying(30)", maxLength: 30, nullable: false),
-                    tenant = table.Column<string>(type: "character varying(63)", maxLength: 63, nullable: false),
-                    configuration = table.Column<string>(type: "character varying(63)", maxLength: 63, nullable: false),
+                    state = table.Column<string>(type: "character varying(30)", maxLength: 30, nullable: false, collation: "C"),
+                    tenant = table.Column<string>(type: "character varying(63)", maxLength: 63, nullable: false, collation: "C"),
+                    configuration = table.Column<string>(type: "character varying(63)", maxLength: 63, nullable: false, collation: "C"),
                     revision = table.Column<int>(type: "integer", nullable: false),
                     wave = table.Column<int>(type: "integer", nullable: false),
                     waves = table.Column<int>(type: "integer", nullable: false),
-                    strategy = table.Column<string>(type: "character varying(30)", maxLength: 30, nullable: false),
+                    strategy = table.Column<string>(type: "character varying(30)", maxLength: 30, nullable: false, collation: "C"),
                     max_concurrency = table.Column<int>(type: "integer", nullable: true),
                     max_failures = table.Column<int>(type: "integer", nullable: false),
                     progress_deadline = table.Column<long>(type: "bigint", nullable: false),
-                    requested_by = table.Column<string>(type: "character varying(256)", maxLength: 256, nullable: false),
+                    requested_by = table.Column<string>(type: "character varying(256)", maxLength: 256, nullable: false, collation: "C"),
                     created_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: false),
                     started_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: true),
                     ended_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: true),
                     next_due_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: true),
                     touched_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: false),
-                    ends_as = table.Column<string>(type: "character varying(30)", maxLength: 30, nullable: true),
-                    reason = table.Column<string>(type: "text", nullable: true),
+                    ends_as = table.Column<string>(type: "character varying(30)", maxLength: 30, nullable: true, collation: "C"),
+                    reason = table.Column<string>(type: "text", nullable: true, collation: "C"),
                     last_event = table.Column<int>(type: "integer", nullable: false)
                 },
                 constraints: table =>
@@ -232,9 +232,9 @@ namespace Governor.Director.Persistence.Migrations
                 name: "runtimes",
                 columns: table => new
                 {
-                    runtime_id = table.Column<string>(type: "character varying(63)", maxLength: 63, nullable: false),
-                    tenant = table.Column<string>(type: "character varying(63)", maxLength: 63, nullable: false),
-                    kind = table.Column<string>(type: "character varying(63)", maxLength: 63, nullable: false),
+                    runtime_id = table.Column<string>(type: "character varying(63)", maxLength: 63, nullable: false, collation: "C"),
+                    tenant = table.Column<string>(type: "character varying(63)", maxLength: 63, nullable: false, collation: "C"),
+                    kind = table.Column<string>(type: "character varying(63)", maxLength: 63, nullable: false, collation: "C"),
                     labels = table.Column<string>(type: "text", nullable: false),
                     state = table.Column<string>(type: "character varying(20)", maxLength: 20, nullable: false),
                     version = table.Column<int>(type: "integer", nullable: false),
@@ -250,9 +250,9 @@ namespace Governor.Director.Persistence.Migrations
                     report_epoch = table.Column<long>(type: "bigint", nullable: false),
                     report_number = table.Column<long>(type: "bigint", nullable: false),
                     reported_generation = table.Column<long>(type: "bigint", nullable: false),
-                    public_key = table.Column<string>(type: "text", nullable: true),
-                    kid = table.Column<string>(type: "text", nullable: true),
-                    untrusted_kid = table.Column<string>(type: "text", nullable: true),
+                    public_key = table.Column<string>(type: "text", nullable: true, collation: "C"),
+                    kid = table.Column<string>(type: "text", nullable: true, collation: "C"),
+                    untrusted_kid = table.Column<string>(type: "text", nullable: true, collation: "C"),
                     heal_not_before = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: true),
                     heal_back_off = table.Column<long>(type: "bigint", nullable: false)
                 },
@@ -265,14 +265,14 @@ namespace Governor.Director.Persistence.Migrations
                 name: "configuration_revisions",
                 columns: table => new
                 {
-                    tenant = table.Column<string>(type: "character varying(63)", maxLength: 63, nullable: false),
-                    configuration = table.Column<string>(type: "character varying(63)", maxLength: 63, nullable: false),
+                    tenant = table.Column<string>(type: "character varying(63)", maxLength: 63, nullable: false, collation: "C"),
+                    configuration = table.Column<string>(type: "character varying(63)", maxLength: 63, nullable: false, collation: "C"),
                     revision = table.Column<int>(type: "integer", nullable: false),
-                    content = table.Column<string>(type: "text", nullable: true),
-                    digest = table.Column<string>(type: "character varying(64)", maxLength: 64, nullable: true),
+                    content = table.Column<string>(type: "text", nullable: true, collation: "C"),
+                    digest = table.Column<string>(type: "character varying(64)", maxLength: 64, nullable: true, collation: "C"),
                     size = table.Column<int>(type: "integer", nullable: false),
                     created_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: false),
-                    created_by = table.Column<string>(type: "character varying(256)", maxLength: 256, nullable: false)
+                    created_by = table.Column<string>(type: "character varying(256)", maxLength: 256, nullable: false, collation: "C")
                 },
                 constraints: table =>
                 {
@@ -291,13 +291,13 @@ namespace Governor.Director.Persistence.Migrations
                 {
                     action_id = table.Column<Guid>(type: "uuid", nullable: false),
                     rollout_id = table.Column<Guid>(type: "uuid", nullable: false),
-                    kind = table.Column<string>(type: "character varying(30)", maxLength: 30, nullable: false),
-                    requested_by = table.Column<string>(type: "character varying(256)", maxLength: 256, nullable: false),
+                    kind = table.Column<string>(type: "character varying(30)", maxLength: 30, nullable: false, collation: "C"),
+                    requested_by = table.Column<string>(type: "character varying(256)", maxLength: 256, nullable: false, collation: "C"),
                     requested_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: false),
                     answered_at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: true),
                     accepted = table.Column<bool>(type: "boolean", nullable: true),
-                    reason = table.Column<string>(type: "text", nullable: true),
-                    rollout_state = table.Column<string>(type: "character varying(30)", maxLength: 30, nullable: true)
+                    reason = table.Column<string>(type: "text", nullable: true, collation: "C"),
+                    rollout_state = table.Column<string>(type: "character varying(30)", maxLength: 30, nullable: true, collation: "C")
                 },
                 constraints: table =>
                 {
@@ -317,8 +317,8 @@ namespace Governor.Director.Persistence.Migrations
                     rollout_id = table.Column<Guid>(type: "uuid", nullable: false),
                     number = table.Column<int>(type: "integer", nullable: false),
                     at = table.Column<DateTimeOffset>(type: "timestamp with time zone", nullable: false),
-                    kind = table.Column<string>(type: "character varying(50)", maxLength: 50, nullable: false),
-                    detail = table.Column<string>(type: "text", nullable: false)
+                    kind = table.Column<string>(type: "character varying(50)", maxLength: 50, nullable: false, collation: "C"),
+                    detail = table.Column<string>(type: "text", nullable: false, collation: "C")
                 },
                 constraints: table =>
                 {
@@ -439,9 +439,9 @@ namespace Governor.Director.Persistence.Migrations
                 columns: new[] { "tenant", "configuration", "revision" });
 
             migrationBuilder.CreateIndex(
-                name: "ix_rollouts_tenant_created_at_rollout_id",
+                name: "ix_rollouts_tenant_rollout_id",
                 table: "rollouts",
-                columns: new[] { "tenant", "created_at", "rollout_id" });
+                columns: new[] { "tenant", "rollout_id" });
 
             migrationBuilder.CreateIndex(
                 name: "ix_runtimes_state",
