@@ -53,7 +53,8 @@ internal sealed class StartUp
         }
         catch (Exception e)
         {
-            await app.StopAsync(); // what has started already ends before its services are disposed of
+            // What has started already ends before its services are disposed of; nothing of it is worth a long wait.
+            await app.StopAsync(TimeSpan.FromSeconds(1));
             if (e is IOException or SocketException or FormatException or ArgumentOutOfRangeException { ParamName: "port" })
             {
                 throw new StartException(
