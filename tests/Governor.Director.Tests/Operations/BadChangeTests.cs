@@ -127,4 +127,25 @@ public sealed class BadChangeTests(SharedDirector shared) : IClassFixture<Shared
         (await shared.Host.DeleteAsync("/api/v1/configurations/not-there")).IsProblem(HttpStatusCode.NotFound, "configuration-not-found");
 
     private Task<Answer> PutAsync(object body, params (string, string)[] headers) => shared.Host.PutAsync("cache", body, headers);
+
+    [Fact]
+    public async Task Given_a_deletion_When_only_its_plan_is_asked_for_Then_nothing_is_deleted()
+    {
+        (await shared.Host.DeleteAsync("/api/v1/configurations/cache?dryRun=true"))
+            .IsProblem(HttpStatusCode.UnprocessableEntity, "not-implemented", "dryRun");
+        Assert.False((await shared.Host.GetAsync("/api/v1/configurations/cache")).Is(HttpStatusCode.OK).Json!["deleted"]!.GetValue<bool>());
+    }
+
+    [Fact]
+    public async Task Given_an_idempotency_key_Then_it_is_refused_and_not_ignored() =>
+        (await shared.Host.PutAsync("keyed", Change.To("h"), ("Idempotency-Key", "1")))
+            .IsProblem(HttpStatusCode.UnprocessableEntity, "not-implemented", "Idempotency-Key");
+
+    [Fact]
+    public async Task Given_a_runtime_that_somebody_else_changed_When_it_is_deregistered_Then_it_stays()
+    {
+        (await shared.Host.DeleteAsync("/api/v1/runtimes/eu-1?force=true", ("If-Match", "\"999\"")))
+            .IsProblem(HttpStatusCode.PreconditionFailed, "precondition-failed", "Read it again");
+        (await shared.Host.GetAsync("/api/v1/runtimes/eu-1")).Is(HttpStatusCode.OK);
+    }
 }

@@ -91,7 +91,7 @@ public sealed class BadRequestTests(SharedDirector shared) : IClassFixture<Share
     [InlineData("GET", "/api/v1/nothing", HttpStatusCode.NotFound, "not-found")]
     [InlineData("GET", "/api/v1/configurations/cache/revisions/last", HttpStatusCode.NotFound, "not-found")]
     [InlineData("POST", "/api/v1/configurations/cache", HttpStatusCode.MethodNotAllowed, "method-not-allowed")]
-    [InlineData("DELETE", "/api/v1/runtimes/eu-1?force=perhaps", HttpStatusCode.BadRequest, "bad-request")]
+    [InlineData("DELETE", "/api/v1/runtimes/eu-1?force=perhaps", HttpStatusCode.BadRequest, "invalid-force")]
     public async Task Given_a_request_that_no_endpoint_takes_Then_it_is_a_problem_with_a_code_all_the_same(
         string method, string path, HttpStatusCode status, string code) =>
         (await shared.Host.SendAsync(new HttpMethod(method), path)).IsProblem(status, code);
