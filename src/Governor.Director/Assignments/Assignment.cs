@@ -57,9 +57,21 @@ internal sealed class ReportItem
         item is { Outcome: "failed" or "rejected" } && item.OutcomeDigest == digest;
 }
 
+/// <summary>A content that a runtime has rejected: join, sweep and healing do not bring it again, a dispatch may. A report that
+/// applied it forgets it, and so does deregistering.</summary>
+internal sealed class Rejection
+{
+    public required string RuntimeId { get; init; }
+
+    public required string Digest { get; init; }
+
+    public DateTimeOffset RejectedAt { get; init; }
+}
+
 /// <remarks>No foreign keys: the server would check each row on its own, and these tables are written by the thousand, under
 /// the lock of their runtime.</remarks>
-internal sealed class AssignmentMapping : IEntityTypeConfiguration<Assignment>, IEntityTypeConfiguration<ReportItem>
+internal sealed class AssignmentMapping :
+    IEntityTypeConfiguration<Assignment>, IEntityTypeConfiguration<ReportItem>, IEntityTypeConfiguration<Rejection>
 {
     public void Configure(EntityTypeBuilder<Assignment> builder)
     {
@@ -79,5 +91,12 @@ internal sealed class AssignmentMapping : IEntityTypeConfiguration<Assignment>, 
         builder.Property(i => i.Outcome).HasMaxLength(20);
         builder.Property(i => i.OutcomeDigest).HasMaxLength(64);
         builder.Property(i => i.Reason).HasMaxLength(100);
+    }
+
+    public void Configure(EntityTypeBuilder<Rejection> builder)
+    {
+        builder.ToTable("rejections").HasKey(r => new { r.RuntimeId, r.Digest });
+        builder.Property(r => r.RuntimeId).HasMaxLength(63);
+        builder.Property(r => r.Digest).HasMaxLength(64);
     }
 }

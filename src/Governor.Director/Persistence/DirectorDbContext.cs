@@ -1,6 +1,8 @@
 using System.Text.Json;
 using Governor.Director.Assignments;
+using Governor.Director.Commands;
 using Governor.Director.Configurations;
+using Governor.Director.DeadLetters;
 using Governor.Director.Drift;
 using Governor.Director.Operations;
 using Governor.Director.Rollouts;
@@ -27,6 +29,8 @@ internal sealed class DirectorDbContext(DbContextOptions<DirectorDbContext> opti
 
     public DbSet<ReportItem> ReportItems => Set<ReportItem>();
 
+    public DbSet<Rejection> Rejections => Set<Rejection>();
+
     public DbSet<Rollout> Rollouts => Set<Rollout>();
 
     public DbSet<RolloutWave> Waves => Set<RolloutWave>();
@@ -38,6 +42,14 @@ internal sealed class DirectorDbContext(DbContextOptions<DirectorDbContext> opti
     public DbSet<RolloutEvent> Events => Set<RolloutEvent>();
 
     public DbSet<DriftFinding> Findings => Set<DriftFinding>();
+
+    public DbSet<DriftRun> DriftRuns => Set<DriftRun>();
+
+    public DbSet<DeadLetter> DeadLetters => Set<DeadLetter>();
+
+    public DbSet<CommandRecord> Commands => Set<CommandRecord>();
+
+    public DbSet<Restoration> Restorations => Set<Restoration>();
 
     public DbSet<Heartbeat> Heartbeats => Set<Heartbeat>();
 

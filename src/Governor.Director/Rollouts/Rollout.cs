@@ -8,21 +8,23 @@ internal static class RolloutStates
     public const string Planned = nameof(Planned);
     public const string Progressing = nameof(Progressing);
     public const string Aborting = nameof(Aborting);
+    public const string RollingBack = nameof(RollingBack);
     public const string Succeeded = nameof(Succeeded);
     public const string CompletedWithDeferred = nameof(CompletedWithDeferred);
     public const string CompletedWithFailures = nameof(CompletedWithFailures);
     public const string Failed = nameof(Failed);
     public const string Aborted = nameof(Aborted);
+    public const string RolledBack = nameof(RolledBack);
     public const string Superseded = nameof(Superseded);
 
     /// <summary>The states that a rollout never leaves.</summary>
     public static readonly IReadOnlySet<string> Final = new HashSet<string>(StringComparer.Ordinal)
     {
-        Succeeded, CompletedWithDeferred, CompletedWithFailures, Failed, Aborted, Superseded,
+        Succeeded, CompletedWithDeferred, CompletedWithFailures, Failed, Aborted, RolledBack, Superseded,
     };
 
     /// <summary>Every state.</summary>
-    public static readonly IReadOnlyList<string> All = [Planned, Progressing, Aborting, .. Final];
+    public static readonly IReadOnlyList<string> All = [Planned, Progressing, Aborting, RollingBack, .. Final];
 
     /// <summary>The final states that make the revision stable.</summary>
     public static bool IsGood(string state) => state is Succeeded or CompletedWithDeferred or CompletedWithFailures;
@@ -69,6 +71,12 @@ internal sealed class Rollout : SagaStateMachineInstance
 
     /// <summary>When the rollout wants to be woken; claimed by the timer of one Director.</summary>
     public DateTimeOffset? NextDueAt { get; set; }
+
+    /// <summary>The rollout that this one rolls back, if it is a rollback.</summary>
+    public Guid? RollbackOf { get; set; }
+
+    /// <summary>The rollback that takes this one back, once there is one.</summary>
+    public Guid? RolledBackBy { get; set; }
 
     /// <summary>When its saga last handled a message; the drift job looks after those that went quiet.</summary>
     public DateTimeOffset TouchedAt { get; set; }
@@ -152,6 +160,13 @@ internal sealed class RolloutTarget
     public string? Digest { get; set; }
 
     public int Attempts { get; set; }
+
+    /// <summary>The revision that the runtime had last reported as applied when this target was first dispatched: what giving
+    /// back returns to where the runtime lost the configuration by this rollout.</summary>
+    public int? FormerRevision { get; set; }
+
+    /// <summary>Whether its content was given back: done once, and from then on no report makes it applied.</summary>
+    public bool GivenBack { get; set; }
 
     /// <summary>Stable code: why it is deferred, failed or rejected.</summary>
     public string? Reason { get; set; }

@@ -39,8 +39,8 @@ internal sealed class RolloutPlanner(DirectorDbContext db, IPublishEndpoint bus,
             rows.Add(runtimeId);
         await rows.ExecuteAsync(
             """
-            INSERT INTO rollout_targets (rollout_id, runtime_id, wave, state, generation, attempts, changed_at)
-            SELECT @rollout, x.runtime_id, 0, 'Waiting', 0, 0, @now FROM {rows}
+            INSERT INTO rollout_targets (rollout_id, runtime_id, wave, state, generation, attempts, given_back, changed_at)
+            SELECT @rollout, x.runtime_id, 0, 'Waiting', 0, 0, false, @now FROM {rows}
             """, cancellationToken, ("rollout", rollout.CorrelationId), ("now", now));
         return rollout;
     }

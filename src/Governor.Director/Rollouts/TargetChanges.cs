@@ -47,24 +47,26 @@ internal sealed class TargetChanges(DirectorDbContext db, DateTimeOffset now)
         var rows = new RowSet(db,
             ("rollout_id", ColumnType.Id), ("runtime_id", ColumnType.Text), ("wave", ColumnType.Integer),
             ("state", ColumnType.Text), ("generation", ColumnType.Integer), ("digest", ColumnType.Text),
-            ("attempts", ColumnType.Integer), ("reason", ColumnType.Text), ("error", ColumnType.Text),
+            ("attempts", ColumnType.Integer), ("former_revision", ColumnType.Integer), ("given_back", ColumnType.Boolean), ("reason", ColumnType.Text), ("error", ColumnType.Text),
             ("dispatched_at", ColumnType.Instant), ("deadline_at", ColumnType.Instant), ("changed_at", ColumnType.Instant));
         foreach (var t in changed.Values)
         {
-            rows.Add(t.RolloutId, t.RuntimeId, t.Wave, t.State, t.Generation, t.Digest, t.Attempts, t.Reason, t.Error,
+            rows.Add(t.RolloutId, t.RuntimeId, t.Wave, t.State, t.Generation, t.Digest, t.Attempts, t.FormerRevision,
+                t.GivenBack, t.Reason, t.Error,
                 t.DispatchedAt, t.DeadlineAt, t.ChangedAt);
         }
 
         await rows.ExecuteAsync(
             """
-            INSERT INTO rollout_targets (rollout_id, runtime_id, wave, state, generation, digest, attempts, reason, error,
-                                         dispatched_at, deadline_at, changed_at)
-            SELECT x.rollout_id, x.runtime_id, x.wave, x.state, x.generation, x.digest, x.attempts, x.reason, x.error,
-                   x.dispatched_at, x.deadline_at, x.changed_at
+            INSERT INTO rollout_targets (rollout_id, runtime_id, wave, state, generation, digest, attempts, former_revision,
+                                         given_back, reason, error, dispatched_at, deadline_at, changed_at)
+            SELECT x.rollout_id, x.runtime_id, x.wave, x.state, x.generation, x.digest, x.attempts, x.former_revision,
+                   x.given_back, x.reason, x.error, x.dispatched_at, x.deadline_at, x.changed_at
             FROM {rows} WHERE true
             ON CONFLICT (rollout_id, runtime_id) DO UPDATE SET
                 wave = excluded.wave, state = excluded.state, generation = excluded.generation, digest = excluded.digest,
-                attempts = excluded.attempts, reason = excluded.reason, error = excluded.error,
+                attempts = excluded.attempts, former_revision = excluded.former_revision,
+                given_back = excluded.given_back, reason = excluded.reason, error = excluded.error,
                 dispatched_at = excluded.dispatched_at, deadline_at = excluded.deadline_at, changed_at = excluded.changed_at
             """, cancellationToken);
         await SaveCountersAsync(cancellationToken);

@@ -76,6 +76,30 @@ namespace Governor.Director.Persistence.Migrations
                     b.ToTable("assignments", (string)null);
                 });
 
+            modelBuilder.Entity("Governor.Director.Assignments.Rejection", b =>
+                {
+                    b.Property<string>("RuntimeId")
+                        .HasMaxLength(63)
+                        .HasColumnType("character varying(63)")
+                        .HasColumnName("runtime_id")
+                        .UseCollation("C");
+
+                    b.Property<string>("Digest")
+                        .HasMaxLength(64)
+                        .HasColumnType("character varying(64)")
+                        .HasColumnName("digest")
+                        .UseCollation("C");
+
+                    b.Property<DateTimeOffset>("RejectedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("rejected_at");
+
+                    b.HasKey("RuntimeId", "Digest")
+                        .HasName("pk_rejections");
+
+                    b.ToTable("rejections", (string)null);
+                });
+
             modelBuilder.Entity("Governor.Director.Assignments.ReportItem", b =>
                 {
                     b.Property<string>("RuntimeId")
@@ -123,6 +147,45 @@ namespace Governor.Director.Persistence.Migrations
                         .HasName("pk_report_items");
 
                     b.ToTable("report_items", (string)null);
+                });
+
+            modelBuilder.Entity("Governor.Director.Commands.CommandRecord", b =>
+                {
+                    b.Property<string>("Tenant")
+                        .HasMaxLength(63)
+                        .HasColumnType("character varying(63)")
+                        .HasColumnName("tenant")
+                        .UseCollation("C");
+
+                    b.Property<string>("CommandId")
+                        .HasMaxLength(200)
+                        .HasColumnType("character varying(200)")
+                        .HasColumnName("command_id")
+                        .UseCollation("C");
+
+                    b.Property<string>("Answer")
+                        .HasColumnType("text")
+                        .HasColumnName("answer")
+                        .UseCollation("C");
+
+                    b.Property<DateTimeOffset>("At")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("at");
+
+                    b.Property<string>("RequestHash")
+                        .IsRequired()
+                        .HasMaxLength(64)
+                        .HasColumnType("character varying(64)")
+                        .HasColumnName("request_hash")
+                        .UseCollation("C");
+
+                    b.HasKey("Tenant", "CommandId")
+                        .HasName("pk_commands");
+
+                    b.HasIndex("At")
+                        .HasDatabaseName("ix_commands_at");
+
+                    b.ToTable("commands", (string)null);
                 });
 
             modelBuilder.Entity("Governor.Director.Configurations.Configuration", b =>
@@ -207,6 +270,65 @@ namespace Governor.Director.Persistence.Migrations
                     b.ToTable("configuration_revisions", (string)null);
                 });
 
+            modelBuilder.Entity("Governor.Director.DeadLetters.DeadLetter", b =>
+                {
+                    b.Property<string>("DeadLetterId")
+                        .HasMaxLength(64)
+                        .HasColumnType("character varying(64)")
+                        .HasColumnName("dead_letter_id")
+                        .UseCollation("C");
+
+                    b.Property<byte[]>("Body")
+                        .HasColumnType("bytea")
+                        .HasColumnName("body");
+
+                    b.Property<string>("ContentType")
+                        .HasColumnType("text")
+                        .HasColumnName("content_type")
+                        .UseCollation("C");
+
+                    b.Property<DateTimeOffset>("DeadLetteredAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("dead_lettered_at");
+
+                    b.Property<string>("ExceptionType")
+                        .HasColumnType("text")
+                        .HasColumnName("exception_type")
+                        .UseCollation("C");
+
+                    b.Property<string>("Headers")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("headers")
+                        .UseCollation("C");
+
+                    b.Property<string>("MessageId")
+                        .HasColumnType("text")
+                        .HasColumnName("message_id")
+                        .UseCollation("C");
+
+                    b.Property<string>("Reason")
+                        .IsRequired()
+                        .HasColumnType("text")
+                        .HasColumnName("reason")
+                        .UseCollation("C");
+
+                    b.Property<string>("Source")
+                        .IsRequired()
+                        .HasMaxLength(255)
+                        .HasColumnType("character varying(255)")
+                        .HasColumnName("source")
+                        .UseCollation("C");
+
+                    b.HasKey("DeadLetterId")
+                        .HasName("pk_dead_letters");
+
+                    b.HasIndex("DeadLetteredAt", "DeadLetterId")
+                        .HasDatabaseName("ix_dead_letters_dead_lettered_at_dead_letter_id");
+
+                    b.ToTable("dead_letters", (string)null);
+                });
+
             modelBuilder.Entity("Governor.Director.Drift.DriftFinding", b =>
                 {
                     b.Property<string>("RuntimeId")
@@ -253,6 +375,51 @@ namespace Governor.Director.Persistence.Migrations
                     b.ToTable("drift_findings", (string)null);
                 });
 
+            modelBuilder.Entity("Governor.Director.Drift.DriftRun", b =>
+                {
+                    b.Property<Guid>("RunId")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("uuid")
+                        .HasColumnName("run_id");
+
+                    b.Property<string>("Error")
+                        .HasColumnType("text")
+                        .HasColumnName("error")
+                        .UseCollation("C");
+
+                    b.Property<int>("Findings")
+                        .HasColumnType("integer")
+                        .HasColumnName("findings");
+
+                    b.Property<DateTimeOffset?>("FinishedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("finished_at");
+
+                    b.Property<DateTimeOffset?>("ScheduledAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("scheduled_at");
+
+                    b.Property<int>("Sent")
+                        .HasColumnType("integer")
+                        .HasColumnName("sent");
+
+                    b.Property<DateTimeOffset>("StartedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("started_at");
+
+                    b.HasKey("RunId")
+                        .HasName("pk_drift_runs");
+
+                    b.HasIndex("ScheduledAt")
+                        .IsUnique()
+                        .HasDatabaseName("ix_drift_runs_scheduled_at");
+
+                    b.HasIndex("StartedAt")
+                        .HasDatabaseName("ix_drift_runs_started_at");
+
+                    b.ToTable("drift_runs", (string)null);
+                });
+
             modelBuilder.Entity("Governor.Director.Operations.Heartbeat", b =>
                 {
                     b.Property<int>("Id")
@@ -271,6 +438,22 @@ namespace Governor.Director.Persistence.Migrations
                         .HasName("pk_heartbeat");
 
                     b.ToTable("heartbeat", (string)null);
+                });
+
+            modelBuilder.Entity("Governor.Director.Operations.Restoration", b =>
+                {
+                    b.Property<long>("BaseGeneration")
+                        .HasColumnType("bigint")
+                        .HasColumnName("base_generation");
+
+                    b.Property<DateTimeOffset>("RestoredAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("restored_at");
+
+                    b.HasKey("BaseGeneration")
+                        .HasName("pk_restorations");
+
+                    b.ToTable("restorations", (string)null);
                 });
 
             modelBuilder.Entity("Governor.Director.Rollouts.Rollout", b =>
@@ -343,6 +526,14 @@ namespace Governor.Director.Persistence.Migrations
                     b.Property<int>("Revision")
                         .HasColumnType("integer")
                         .HasColumnName("revision");
+
+                    b.Property<Guid?>("RollbackOf")
+                        .HasColumnType("uuid")
+                        .HasColumnName("rollback_of");
+
+                    b.Property<Guid?>("RolledBackBy")
+                        .HasColumnType("uuid")
+                        .HasColumnName("rolled_back_by");
 
                     b.Property<DateTimeOffset?>("StartedAt")
                         .HasColumnType("timestamp with time zone")
@@ -523,9 +714,17 @@ namespace Governor.Director.Persistence.Migrations
                         .HasColumnName("error")
                         .UseCollation("C");
 
+                    b.Property<int?>("FormerRevision")
+                        .HasColumnType("integer")
+                        .HasColumnName("former_revision");
+
                     b.Property<long>("Generation")
                         .HasColumnType("bigint")
                         .HasColumnName("generation");
+
+                    b.Property<bool>("GivenBack")
+                        .HasColumnType("boolean")
+                        .HasColumnName("given_back");
 
                     b.Property<string>("Reason")
                         .HasMaxLength(100)
