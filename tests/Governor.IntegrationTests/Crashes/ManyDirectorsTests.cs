@@ -54,6 +54,6 @@ public sealed class ManyDirectorsTests
             new { name = $"component-{number}", type = "bindings.http", metadata = new[] { new { name = "url", value = $"https://many.example/{number}" } } },
         },
         target = new { matchLabels = new { fleet = "many" } },
-        policy = new { maxConcurrency = 10 },
+        policy = new { maxConcurrency = 50 },
     });
 }
