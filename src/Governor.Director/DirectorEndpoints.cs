@@ -1,5 +1,6 @@
 using Governor.Contracts;
 using Governor.Director.Configurations;
+using Governor.Director.DeadLetters;
 using Governor.Director.Drift;
 using Governor.Director.Operations;
 using Governor.Director.Persistence;
@@ -50,7 +51,11 @@ internal static class DirectorEndpoints
             endpoint.ConfigureConsumer<UndeliverableConsumer>(context);
         });
         bus.DirectorEndpoint(context, DeadLetterConsumer.Queue, endpoint =>
-            endpoint.ConfigureConsumer<DeadLetterConsumer>(context));
+        {
+            // Each may be as large as a broker takes.
+            endpoint.PrefetchCount = 8;
+            endpoint.ConfigureConsumer<DeadLetterConsumer>(context);
+        });
     }
 
     /// <summary>Maps the HTTP interface.</summary>
@@ -64,6 +69,7 @@ internal static class DirectorEndpoints
         app.MapConfigurations();
         app.MapRollouts();
         app.MapDrift();
+        app.MapDeadLetters();
         app.MapHealth();
     }
 

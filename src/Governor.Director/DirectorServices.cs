@@ -1,6 +1,7 @@
 using System.Text.Json.Serialization;
 using Governor.Director.Assignments;
 using Governor.Director.Configurations;
+using Governor.Director.DeadLetters;
 using Governor.Director.Drift;
 using Governor.Director.Operations;
 using Governor.Director.Persistence;
