@@ -45,11 +45,7 @@ internal static class DirectorEndpoints
             endpoint.ConfigureConsumer<ProvisionRuntimesConsumer>(context);
             endpoint.ConfigureConsumer<DeprovisionRuntimeConsumer>(context);
         });
-        bus.DirectorEndpoint(context, UndeliverableConsumer.Queue, endpoint =>
-        {
-            endpoint.UseEntityFrameworkOutbox<DirectorDbContext>(context);
-            endpoint.ConfigureConsumer<UndeliverableConsumer>(context);
-        });
+        bus.BatchEndpoint<UndeliverableConsumer>(context, UndeliverableConsumer.Queue);
         bus.DirectorEndpoint(context, DeadLetterConsumer.Queue, endpoint =>
         {
             // Each may be as large as a broker takes.

@@ -48,6 +48,7 @@ internal static class DirectorServices
         bus.OwnTopology();
         bus.Register(x =>
         {
+            x.AddReceiveEndpointObserver(provider => provider.GetRequiredService<BrokerWatch>());
             x.AddConsumer<ReportConsumer>();
             x.AddConsumer<EnrolmentConsumer>();
             x.AddConsumer<ProvisionRuntimesConsumer>();
@@ -92,10 +93,14 @@ internal static class DirectorServices
         services.AddScoped<Joiner>();
         services.AddScoped<Readiness>();
         services.AddScoped<Deregistration>();
+        services.AddScoped<Undeliverable>();
+        services.AddScoped<BrokerMark>();
         services.AddScoped<ReportRecorder>();
         services.AddScoped<DriftScan>();
         services.AddScoped<DriftComparison>();
         services.AddScoped<FindingRecorder>();
+        services.AddSingleton<BrokerWatch>();
+        services.AddHostedService(provider => provider.GetRequiredService<BrokerWatch>());
         services.AddHostedService<EachSecond>();
         services.ConfigureHttpJsonOptions(o => o.SerializerOptions.DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull);
         services.AddProblemDetails(o => o.CustomizeProblemDetails = Problems.AddCode);
