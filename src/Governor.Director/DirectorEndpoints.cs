@@ -1,4 +1,5 @@
 using Governor.Contracts;
+using Governor.Director.Commands;
 using Governor.Director.Configurations;
 using Governor.Director.Drift;
 using Governor.Director.Operations;
@@ -51,6 +52,7 @@ internal static class DirectorEndpoints
         });
         bus.DirectorEndpoint(context, DeadLetterConsumer.Queue, endpoint =>
             endpoint.ConfigureConsumer<DeadLetterConsumer>(context));
+        bus.CommandEndpoints(context);
     }
 
     /// <summary>Maps the HTTP interface.</summary>
@@ -58,8 +60,6 @@ internal static class DirectorEndpoints
     {
         app.UseExceptionHandler();
         app.UseStatusCodePages();
-        app.Use((http, next) => http.Request.Headers.ContainsKey("Idempotency-Key")
-            ? Problems.NotImplemented("The header `Idempotency-Key`").ExecuteAsync(http) : next(http));
         app.MapRuntimes();
         app.MapConfigurations();
         app.MapRollouts();

@@ -1,5 +1,6 @@
 using System.Text.Json.Serialization;
 using Governor.Director.Assignments;
+using Governor.Director.Commands;
 using Governor.Director.Configurations;
 using Governor.Director.Drift;
 using Governor.Director.Operations;
@@ -53,6 +54,7 @@ internal static class DirectorServices
             x.AddConsumer<DeprovisionRuntimeConsumer>();
             x.AddConsumer<UndeliverableConsumer>();
             x.AddConsumer<DeadLetterConsumer>();
+            x.AddCommands();
             x.AddSagaStateMachine<RolloutStateMachine, Rollout>().EntityFrameworkRepository(r =>
             {
                 r.ConcurrencyMode = ConcurrencyMode.Pessimistic;
@@ -95,6 +97,7 @@ internal static class DirectorServices
         services.AddScoped<DriftScan>();
         services.AddScoped<DriftComparison>();
         services.AddScoped<FindingRecorder>();
+        services.AddCommands();
         services.AddHostedService<EachSecond>();
         services.ConfigureHttpJsonOptions(o => o.SerializerOptions.DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull);
         services.AddProblemDetails(o => o.CustomizeProblemDetails = Problems.AddCode);

@@ -2,6 +2,7 @@ using MassTransit;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Options;
 
 namespace Governor.Messaging;
 
@@ -26,11 +27,12 @@ public sealed class GovernorBusBuilder
     public bool IsInMemory { get; }
 
     /// <summary>Makes this process, the Director, declare the exchanges at its start, and registers
-    /// <see cref="IRuntimeProvisioner"/>. Without it (an Agent) publishing declares nothing, and the process needs no right
+    /// <see cref="IRuntimeProvisioner"/> and <see cref="PlainAnswers"/>. Without it (an Agent) publishing declares nothing, and the process needs no right
     /// on the broker beyond its own queue and the exchanges that it writes to.</summary>
     public void OwnTopology()
     {
         _ownsTopology = true;
+        Services.TryAddSingleton(services => new PlainAnswers(services.GetRequiredService<IOptions<RabbitMqOptions>>()));
         if (IsInMemory)
             Services.TryAddSingleton<IRuntimeProvisioner, InMemoryRuntimeProvisioner>();
         else

@@ -10,6 +10,8 @@ internal static class RolloutActions
 {
     public const string Abort = "abort";
 
+    public const string RollBack = "rollback";
+
     /// <summary>Actions of the design that come with waves and policies.</summary>
     public static readonly IReadOnlyList<string> NotImplemented =
         ["pause", "resume", "promote", "approve", "deny", "rollback", "retry"];
