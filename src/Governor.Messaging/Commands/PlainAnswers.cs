@@ -61,9 +61,9 @@ public sealed class PlainAnswers : IAsyncDisposable
             {
                 await PublishAsync();
             }
-            catch (AlreadyClosedException)
+            catch (OperationInterruptedException)
             {
-                await PublishAsync(); // the connection was lost since the last answer, and is made again
+                await PublishAsync(); // the connection was lost, and is made again; an answer may come twice
             }
         }
         finally
