@@ -14,7 +14,13 @@ internal static class ActionEndpoints
 {
     public static void MapActions(this RouteGroupBuilder rollouts)
     {
-        rollouts.MapPost($"/{{rolloutId}}/{RolloutActions.Abort}", AbortAsync);
+        foreach (var kind in new[] { RolloutActions.Abort, RolloutActions.RollBack })
+        {
+            rollouts.MapPost($"/{{rolloutId}}/{kind}",
+                (string rolloutId, HttpContext http, DirectorDbContext db, RolloutActionHandler handler, IdempotentRequests requests,
+                    CancellationToken cancellationToken) => ActAsync(kind, rolloutId, http, db, handler, requests, cancellationToken));
+        }
+
         rollouts.MapGet("/{rolloutId}/actions/{actionId}", GetAsync);
         foreach (var kind in RolloutActions.NotImplemented)
         {
@@ -26,15 +32,15 @@ internal static class ActionEndpoints
         }
     }
 
-    private static async Task<IResult> AbortAsync(
-        string rolloutId, HttpContext http, DirectorDbContext db, RolloutActionHandler handler, IdempotentRequests requests,
+    private static async Task<IResult> ActAsync(
+        string kind, string rolloutId, HttpContext http, DirectorDbContext db, RolloutActionHandler handler, IdempotentRequests requests,
         CancellationToken cancellationToken)
     {
         if (await RolloutEndpoints.FindAsync(rolloutId, http, db, cancellationToken) is not { } rollout)
             return RolloutEndpoints.RolloutNotFound(rolloutId);
         var requested = await requests.OnceAsync<RequestedAction>(
             http, rollout.Tenant, [],
-            async token => await handler.RequestAsync(rollout.CorrelationId, RolloutActions.Abort, http.RequestedBy(), token)
+            async token => await handler.RequestAsync(rollout.CorrelationId, kind, http.RequestedBy(), token)
                 is { } row ? new RequestedAction(row.ActionId) : RolloutEndpoints.NotFound(rolloutId),
             cancellationToken);
         if (!requested.Succeeded)

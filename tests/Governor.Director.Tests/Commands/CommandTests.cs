@@ -132,6 +132,28 @@ public sealed class CommandTests : DirectorTests
     }
 
     [Fact]
+    public async Task Given_an_open_rollout_When_it_is_rolled_back_by_command_Then_what_was_there_before_comes_back()
+    {
+        await Host.GivenRuntimesAsync("eu-1", "eu-2");
+        await Host.GivenRolledOutAsync("cache", Change.To("redis-a"));
+        Host["eu-1"].IsMute = true;
+        var rolloutId = await Host.RollOutAsync("cache", Change.To("redis-b", policy: new { maxConcurrency = 1 }));
+        await Host.UntilTargetAsync(rolloutId, "eu-1", "Dispatched");
+
+        var accepted = (await Host.CommandAsync(new RollBackRollout("c-1", "billing", rolloutId))).IsAccepted();
+
+        Assert.Equal(rolloutId, accepted.RolloutId);
+        await Eventually.IsTrueAsync(
+            async () => (await Host.GetAsync($"/admin/rollouts/{rolloutId}/actions/{accepted.ActionId}")).Text("outcome") != "pending",
+            "the saga's answer");
+        Host["eu-1"].IsMute = false;
+        await Host.RecordAsync(Host["eu-1"].Report());
+        var rollout = await Host.UntilRolloutAsync(rolloutId, "RolledBack");
+        Assert.Contains("billing", rollout.Text("reason"), StringComparison.Ordinal);
+        await Host.UntilRolloutAsync(rollout.Text("rolledBackBy")!, "Succeeded");
+    }
+
+    [Fact]
     public async Task Given_an_action_that_no_rollout_can_take_Then_the_command_is_rejected_and_is_no_dead_letter()
     {
         await Host.GivenRuntimesAsync("eu-1");

@@ -40,6 +40,17 @@ public sealed class ForeignClientTests(DirectorFixture fixture) : IClassFixture<
     }
 
     [Fact]
+    public async Task Given_the_example_of_a_command_Then_it_is_accepted_as_it_is()
+    {
+        await fixture.Api.RegisterAsync(["example-1"], ("region", "eu"));
+
+        var answer = await AskOneAsync(await File.ReadAllTextAsync(
+            Repository.PathOf("contracts", "examples", "update-configuration.json"), TestContext.Current.CancellationToken));
+
+        Assert.Equal(("CommandAccepted", "logging-service"), (answer.Type, answer.Text("configuration")));
+    }
+
+    [Fact]
     public async Task Given_the_same_command_many_times_at_once_Then_there_is_one_rollout_and_each_gets_the_same_answer()
     {
         const int Times = 30;
