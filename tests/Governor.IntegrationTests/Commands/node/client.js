@@ -7,7 +7,7 @@
 //
 // "body" is text, so that it can be wrong. ask waits for "answers" answers to each message (default: one for each time that it
 // is sent), and prints them: [[{"type", "contentType", "body"}]]. In flood, "{n}" in the good body becomes its number; it waits for
-// the answers of the good ones, and prints what is {"accepted", "rejected"}.
+// the answers of the good ones, each counted once however often it comes, and prints {"accepted", "rejected"}.
 
 const amqp = require('amqplib');
 
@@ -45,11 +45,15 @@ async function ask(channel, replyTo, { messages }) {
 
 async function flood(channel, replyTo, { exchange, messages, total, good }) {
   const result = { accepted: 0, rejected: 0 };
+  const answered = new Set();
   const wanted = Math.floor(total / good.every);
   const all = new Promise((resolve) => {
     channel.consume(replyTo, (answer) => {
-      if (answer.properties.correlationId === 'good') result[answer.properties.type === 'CommandAccepted' ? 'accepted' : 'rejected']++;
-      if (result.accepted + result.rejected === wanted) resolve();
+      const { commandId } = JSON.parse(answer.content.toString());
+      if (answer.properties.correlationId !== 'good' || answered.has(commandId)) return;
+      answered.add(commandId);
+      result[answer.properties.type === 'CommandAccepted' ? 'accepted' : 'rejected']++;
+      if (answered.size === wanted) resolve();
     }, { noAck: true });
   });
   for (let n = 1; n <= total; n++) {
