@@ -2,6 +2,7 @@ using System.Text.Json.Serialization;
 using Governor.Director.Assignments;
 using Governor.Director.Commands;
 using Governor.Director.Configurations;
+using Governor.Director.DeadLetters;
 using Governor.Director.Drift;
 using Governor.Director.Operations;
 using Governor.Director.Persistence;
@@ -48,6 +49,7 @@ internal static class DirectorServices
         bus.OwnTopology();
         bus.Register(x =>
         {
+            x.AddReceiveEndpointObserver(provider => provider.GetRequiredService<BrokerWatch>());
             x.AddConsumer<ReportConsumer>();
             x.AddConsumer<EnrolmentConsumer>();
             x.AddConsumer<ProvisionRuntimesConsumer>();
@@ -94,11 +96,15 @@ internal static class DirectorServices
         services.AddScoped<Joiner>();
         services.AddScoped<Readiness>();
         services.AddScoped<Deregistration>();
+        services.AddScoped<Undeliverable>();
+        services.AddScoped<BrokerMark>();
         services.AddScoped<ReportRecorder>();
         services.AddScoped<DriftScan>();
         services.AddScoped<DriftComparison>();
         services.AddScoped<FindingRecorder>();
         services.AddCommands();
+        services.AddSingleton<BrokerWatch>();
+        services.AddHostedService(provider => provider.GetRequiredService<BrokerWatch>());
         services.AddHostedService<EachSecond>();
         services.ConfigureHttpJsonOptions(o => o.SerializerOptions.DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull);
         services.AddProblemDetails(o => o.CustomizeProblemDetails = Problems.AddCode);

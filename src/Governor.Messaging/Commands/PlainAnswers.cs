@@ -1,6 +1,5 @@
 using System.Text.Json;
 using MassTransit;
-using Microsoft.Extensions.Options;
 using RabbitMQ.Client;
 using RabbitMQ.Client.Exceptions;
 
@@ -8,19 +7,19 @@ namespace Governor.Messaging;
 
 /// <summary>Answers those who know nothing of MassTransit: plain JSON to the AMQP <c>reply_to</c> of their message, with its
 /// <c>correlation_id</c>.</summary>
-/// <remarks>Over a connection of its own: the bus would declare an exchange and a queue by the name that it sends to, and the
+/// <remarks>Over a channel beside the bus's: the bus would declare an exchange and a queue by the name that it sends to, and the
 /// default exchange, which is where a reply belongs, has no address there.</remarks>
 public sealed class PlainAnswers : IAsyncDisposable
 {
     private static readonly CreateChannelOptions Confirmed = new(
         publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true);
 
-    private readonly IOptions<RabbitMqOptions> _options;
+    private readonly SideConnection? _side;
     private readonly SemaphoreSlim _sending = new(1);
-    private IConnection? _connection;
     private IChannel? _channel;
 
-    internal PlainAnswers(IOptions<RabbitMqOptions> options) => _options = options;
+    /// <param name="side">The way to the broker; null in memory, where nobody has a <c>reply_to</c>.</param>
+    internal PlainAnswers(SideConnection? side) => _side = side;
 
     /// <summary>Sends an answer; does nothing for a message without <c>reply_to</c>, or from the in-memory transport. An answer
     /// whose queue is gone is dropped by the broker.</summary>
@@ -32,7 +31,8 @@ public sealed class PlainAnswers : IAsyncDisposable
         where T : class
     {
         ArgumentNullException.ThrowIfNull(context);
-        if (!context.ReceiveContext.TryGetPayload<RabbitMqBasicConsumeContext>(out var message)
+        if (_side is null
+            || !context.ReceiveContext.TryGetPayload<RabbitMqBasicConsumeContext>(out var message)
             || message.Properties.ReplyTo is not { Length: > 0 } replyTo)
         {
             return;
@@ -47,8 +47,8 @@ public sealed class PlainAnswers : IAsyncDisposable
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
-        if (_connection is not null)
-            await _connection.DisposeAsync();
+        if (_channel is not null)
+            await _channel.DisposeAsync();
         _sending.Dispose();
     }
 
@@ -73,23 +73,20 @@ public sealed class PlainAnswers : IAsyncDisposable
 
         async Task PublishAsync()
         {
-            var channel = await ConnectAsync(cancellationToken);
+            var channel = await OpenAsync(cancellationToken);
             await channel.BasicPublishAsync(exchange: "", replyTo, mandatory: false, properties, body, cancellationToken);
         }
     }
 
-    private async Task<IChannel> ConnectAsync(CancellationToken cancellationToken)
+    private async Task<IChannel> OpenAsync(CancellationToken cancellationToken)
     {
         if (_channel is { IsOpen: true })
             return _channel;
 
-        if (_connection is not null)
-            await _connection.DisposeAsync();
-        var factory = _options.Value.Address.CreateConnectionFactory();
-        factory.AutomaticRecoveryEnabled = false; // a lost connection fails the call, and the next one makes another
-        factory.ClientProvidedName = $"{AppDomain.CurrentDomain.FriendlyName} answers";
-        (_connection, _channel) = (null, null);
-        _connection = await factory.CreateConnectionAsync(cancellationToken);
-        return _channel = await _connection.CreateChannelAsync(Confirmed, cancellationToken);
+        if (_channel is not null)
+            await _channel.DisposeAsync();
+        _channel = null;
+        var connection = await _side!.OpenAsync(cancellationToken);
+        return _channel = await connection.CreateChannelAsync(Confirmed, cancellationToken);
     }
 }
