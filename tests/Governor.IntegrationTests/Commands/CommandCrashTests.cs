@@ -9,7 +9,7 @@ public sealed class CommandCrashTests
 {
     private const string Update = "governor-update-configuration";
     private const string Done = "SELECT count(*) FROM commands";
-    private const int Commands = 600;
+    private const int Commands = 250;
 
     [Fact]
     public async Task Given_a_stream_of_commands_When_the_director_is_killed_again_and_again_Then_each_is_done_once_and_answered()
@@ -22,7 +22,7 @@ public sealed class CommandCrashTests
         (command["commandId"], command["requestedBy"], command["name"]) = ("crash-{n}", "node", "crash-{n}");
         var client = NodeClient.FloodAsync(sandbox.RabbitMq, Update, [], Commands, command.ToJsonString(), every: 1);
 
-        foreach (var progress in new[] { 30, 120, 250 })
+        foreach (var progress in new[] { 20, 80 })
         {
             await rows.WaitForAsync(progress, Done);
             await director.Process.KillAsync();
