@@ -83,6 +83,7 @@ internal static class DirectorServices
         services.AddScoped<Assigner>();
         services.AddScoped<Dispatcher>();
         services.AddScoped<Sweeper>();
+        services.AddScoped<GivingBack>();
         services.AddScoped<RolloutEngine>();
         services.AddScoped<RolloutPlanner>();
         services.AddScoped<RolloutActionHandler>();

@@ -82,7 +82,7 @@ internal sealed class ConfigurationHandler(
         db.Revisions.Add(row);
         configuration.NewestRevision = row.Revision;
         var key = new RevisionKey(row.Tenant, row.Configuration, row.Revision);
-        var rollout = await planner.PlanAsync(key, policy, change.RequestedBy, runtimeIds, cancellationToken);
+        var rollout = await planner.PlanAsync(key, policy, change.RequestedBy, runtimeIds, rollbackOf: null, cancellationToken);
         await transaction.CommitAsync(cancellationToken);
         return new AcceptedChange(row.Revision, rollout.CorrelationId);
     }

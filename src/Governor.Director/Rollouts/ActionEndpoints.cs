@@ -10,7 +10,13 @@ internal static class ActionEndpoints
 {
     public static void MapActions(this RouteGroupBuilder rollouts)
     {
-        rollouts.MapPost($"/{{rolloutId}}/{RolloutActions.Abort}", AbortAsync);
+        foreach (var kind in new[] { RolloutActions.Abort, RolloutActions.RollBack })
+        {
+            rollouts.MapPost($"/{{rolloutId}}/{kind}",
+                (string rolloutId, HttpContext http, DirectorDbContext db, RolloutActionHandler handler,
+                    CancellationToken cancellationToken) => ActAsync(kind, rolloutId, http, db, handler, cancellationToken));
+        }
+
         rollouts.MapGet("/{rolloutId}/actions/{actionId}", GetAsync);
         foreach (var kind in RolloutActions.NotImplemented)
         {
@@ -22,14 +28,14 @@ internal static class ActionEndpoints
         }
     }
 
-    private static async Task<IResult> AbortAsync(
-        string rolloutId, HttpContext http, DirectorDbContext db, RolloutActionHandler handler,
+    private static async Task<IResult> ActAsync(
+        string kind, string rolloutId, HttpContext http, DirectorDbContext db, RolloutActionHandler handler,
         CancellationToken cancellationToken)
     {
         if (await RolloutEndpoints.FindAsync(rolloutId, http, db, cancellationToken) is not { } rollout)
             return RolloutEndpoints.RolloutNotFound(rolloutId);
         if (await handler.RequestAsync(
-            rollout.CorrelationId, RolloutActions.Abort, http.RequestedBy(), cancellationToken) is not { } action)
+            rollout.CorrelationId, kind, http.RequestedBy(), cancellationToken) is not { } action)
         {
             return RolloutEndpoints.RolloutNotFound(rolloutId);
         }

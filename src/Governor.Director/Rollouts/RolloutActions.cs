@@ -9,10 +9,11 @@ namespace Governor.Director.Rollouts;
 internal static class RolloutActions
 {
     public const string Abort = "abort";
+    public const string RollBack = "rollback";
 
     /// <summary>Actions of the design that come with waves and policies.</summary>
     public static readonly IReadOnlyList<string> NotImplemented =
-        ["pause", "resume", "promote", "approve", "deny", "rollback", "retry"];
+        ["pause", "resume", "promote", "approve", "deny", "retry"];
 }
 
 /// <summary>Takes a request for an action: its row and the message that brings it to the saga, in one transaction.</summary>

@@ -96,6 +96,7 @@ internal sealed partial class Deregistration(
 
         await db.Assignments.Where(a => ids.Contains(a.RuntimeId)).ExecuteDeleteAsync(cancellationToken);
         await db.ReportItems.Where(i => ids.Contains(i.RuntimeId)).ExecuteDeleteAsync(cancellationToken);
+        await db.Rejections.Where(r => ids.Contains(r.RuntimeId)).ExecuteDeleteAsync(cancellationToken);
         await db.Findings.Where(f => ids.Contains(f.RuntimeId)).ExecuteDeleteAsync(cancellationToken);
         await db.Runtimes.Where(r => ids.Contains(r.RuntimeId)).ExecuteDeleteAsync(cancellationToken);
     }
