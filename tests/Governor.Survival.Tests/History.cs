@@ -49,10 +49,10 @@ internal enum Death
 internal abstract record Step
 {
     /// <summary>Whether it is something that an operator does.</summary>
-    public bool IsOperation => this is Update or Delete or Register or Relabel or Deregister or Abort or RollBack or SetMode;
+    internal bool IsOperation => this is Update or Delete or Register or Relabel or Deregister or Abort or RollBack or SetMode;
 
     /// <summary>Whether it is something that goes wrong.</summary>
-    public bool IsFault => !IsOperation && this is not (Flow or Deliver or Advance);
+    internal bool IsFault => !IsOperation && this is not (Flow or Deliver or Advance);
 }
 
 internal sealed record Update(int Configuration, Content Content, Policy Policy) : Step;

@@ -63,10 +63,11 @@ internal sealed partial class ModelDirector
             else
             {
                 Assigned(runtime, old?.Revision, revision, cause);
-                runtime.Assignments[name] = new AssignmentRow(revision) { Generation = runtime.Generation, LastGood = old?.Former };
+                runtime.Assignments[name] = new AssignmentRow(revision) { Generation = runtime.Generation, LastGood = old?.Good };
             }
 
-            if ((revision ?? (by?.Configuration.Name == name ? by : null)) is { } written)
+            // What is given back is judged by the reports of its own former rollout.
+            if ((revision ?? (by?.Configuration.Name == name ? by : null)) is { } written && cause != Cause.GiveBack)
                 WriteTarget(runtime, written, revision?.Digest, runtime.Generation);
         }
 
@@ -139,33 +140,36 @@ internal sealed partial class ModelDirector
         runtime.Assignments.GetValueOrDefault(revision.Configuration.Name)?.Revision.Digest == revision.Digest
         && Effective(runtime, revision).SequenceEqual(Effective(runtime));
 
-    /// <summary>Gives back one target: once, and from then on no report makes it applied.</summary>
+    /// <summary>Gives back one target: once, only where the assignment is still the one that this rollout wrote, and from
+    /// then on no report makes it applied.</summary>
     private void GiveBack(RolloutRow rollout, TargetRow target)
     {
         target.GivenBack = true;
-        if (Holds(Rule.WhatWasGivenBackLosesItsGeneration))
-            target.Generation = 0;
         if (!Runtimes.TryGetValue(target.RuntimeId, out var runtime) || runtime.State == RuntimeState.Deregistering)
             return;
 
         var assigned = runtime.Assignments.GetValueOrDefault(rollout.Key.Configuration);
-        var written = target.Digest is null ? null : rollout.Revision;
-        if (Holds(Rule.GiveBackOnlyWhatThisRolloutWrote) && assigned?.Revision != written)
+        if (assigned?.Revision != (target.Digest is null ? null : rollout.Revision) && Holds(Rule.GiveBackOnlyWhatThisRolloutWrote))
             return;
 
-        GiveBack(runtime, rollout.Revision, assigned is null ? target.Former : assigned.Former);
+        if (Holds(Rule.WhatWasGivenBackLosesItsGeneration))
+            target.Generation = 0;
+        var changes = new Changes();
+        ChooseFormer(runtime, rollout.Revision.Configuration, target.Former, changes);
+        if (changes.Count > 0)
+            Assign(runtime, changes, Cause.GiveBack);
     }
 
-    /// <summary>Assigns the revision last reported as applied, if it still matches and was not rejected; else the stable one
+    /// <summary>Chooses the revision last reported as applied, if it still matches and was not rejected; else the stable one
     /// under the same conditions; else that last one again if it matches; else nothing.</summary>
-    private void GiveBack(RuntimeRow runtime, RevisionRow bad, int? former)
+    private static void ChooseFormer(RuntimeRow runtime, ConfigurationRow configuration, int? former, Changes changes)
     {
-        var configuration = bad.Configuration;
-        var last = configuration.Find(former) is { } f && f.Matches(runtime.Region) ? f : null;
+        var assigned = runtime.Assignments.GetValueOrDefault(configuration.Name);
+        var good = configuration.Find(assigned is null ? former : assigned.Good) is { } g && g.Matches(runtime.Region) ? g : null;
         var stable = configuration.StableRevision is { } s && s.Matches(runtime.Region) ? s : null;
-        var chosen = new[] { last, stable }.FirstOrDefault(r => r is not null && !runtime.Rejections.Contains(r.Digest!)) ?? last;
-        if (runtime.Assignments.GetValueOrDefault(configuration.Name)?.Revision != chosen)
-            Assign(runtime, new Changes { [configuration.Name] = chosen }, Cause.GiveBack);
+        var chosen = new[] { good, stable }.FirstOrDefault(r => r is not null && !runtime.Rejections.Contains(r.Digest!)) ?? good;
+        if (assigned?.Revision != chosen)
+            changes[configuration.Name] = chosen;
     }
 
     /// <summary><i>Sweep</i>: whoever is assigned an older revision than the stable one is assigned that if it matches, and

@@ -60,33 +60,42 @@ internal sealed partial class ModelDirector
         // A generation that was never given: the database was restored. It goes on from there.
         runtime.Generation = Math.Max(runtime.Generation, report.Generation);
 
+        var applied = new List<RevisionRow>();
         foreach (var rollout in Rollouts)
         {
             if (rollout.Targets.TryGetValue(runtime.Id, out var target) && Decision(target, rollout, runtime) is { } state)
+            {
                 Move(rollout, target, state);
+                if (state == TargetState.Applied && target.Digest is not null)
+                    applied.Add(rollout.Revision);
+            }
         }
 
         Undefer(runtime);
         if (isBehind || !runtime.Enrolled)
             AskForReport(runtime);
-        foreach (var (name, assignment) in runtime.Assignments)
+        foreach (var (name, assignment) in runtime.Assignments.Where(a => !a.Value.Reported))
         {
-            assignment.Reported |= runtime.ReportedGeneration >= assignment.Generation
+            assignment.Reported = runtime.ReportedGeneration >= assignment.Generation
                 && Shows(runtime.Report.GetValueOrDefault(name), assignment.Revision.Digest);
+            var earlier = applied.Where(r => r.Configuration.Name == name && r.Number < assignment.Revision.Number).Max(r => (int?)r.Number);
+            assignment.LastGood = earlier > (assignment.LastGood ?? 0) ? earlier : assignment.LastGood;
         }
 
-        // What a runtime rejected is remembered until it applied that after all.
-        foreach (var item in runtime.Report.Values.Where(i => i.OutcomeDigest is not null))
-        {
-            if (item.Outcome == "rejected")
-                runtime.Rejections.Add(item.OutcomeDigest!);
-            else if (item.Outcome == "applied")
-                runtime.Rejections.Remove(item.OutcomeDigest!);
-        }
-
+        Remember(runtime);
         SendUnsent(runtime);
         if (runtime.State == RuntimeState.Deregistering && runtime.Report.Count == 0 && report.Generation >= runtime.GoneGeneration)
             Remove(runtime);
+    }
+
+    /// <summary>What a runtime rejected is remembered until it applied that after all.</summary>
+    private static void Remember(RuntimeRow runtime)
+    {
+        IEnumerable<string> With(string outcome) =>
+            runtime.Report.Values.Where(i => i.Outcome == outcome && i.OutcomeDigest is not null).Select(i => i.OutcomeDigest!);
+
+        runtime.Rejections.ExceptWith(With("applied"));
+        runtime.Rejections.UnionWith(With("rejected"));
     }
 
     /// <summary>What a report makes of a target: only one of its generation or a later one counts, and a failure or refusal
@@ -118,8 +127,17 @@ internal sealed partial class ModelDirector
 
         // Everything is compared before anything is sent.
         var found = Runtimes.Values.Where(r => r.State != RuntimeState.Provisioning).Select(Compare).ToList();
-        foreach (var (runtime, rejected) in found.SelectMany(f => f.Rejected.Select(a => (f.Runtime, a))))
-            GiveBack(runtime, rejected.Revision, rejected.Former);
+        foreach (var differences in found)
+            ResetBackOff(differences);
+        foreach (var differences in found)
+        {
+            var changes = new Changes();
+            foreach (var rejected in differences.Rejected)
+                ChooseFormer(differences.Runtime, rejected.Revision.Configuration, former: null, changes);
+            if (changes.Count > 0)
+                Assign(differences.Runtime, changes, Cause.GiveBack);
+        }
+
         foreach (var runtime in found)
             Deliver(runtime, mode);
         return Sent();
@@ -161,7 +179,7 @@ internal sealed partial class ModelDirector
             var onItsWay = assigned is null
                 ? now() - runtime.SentAt < DeliveryDeadline && runtime.ReportedGeneration < runtime.SentGeneration
                 : now() - assigned.SentAt < DeliveryDeadline && runtime.ReportedGeneration < assigned.SentGeneration;
-            if (onItsWay || Open(name).Any(r => r.Targets.TryGetValue(runtime.Id, out var t) && t is { Attempts: > 0, IsDone: false }))
+            if (onItsWay || Open(name).Any(r => r.Targets.TryGetValue(runtime.Id, out var t) && IsInHand(r, t)))
                 passed = true;
             else if (assigned is not null && item is { Outcome: "rejected" } && item.OutcomeDigest == digest)
                 rejected.Add(assigned);
@@ -176,14 +194,22 @@ internal sealed partial class ModelDirector
         return new Differences(runtime, runtime.SentGeneration, pairs, rejected, passed, isBehind);
     }
 
+    /// <summary>Whether an open rollout has dispatched a target that is not done, or is still to be given back.</summary>
+    private static bool IsInHand(RolloutRow rollout, TargetRow target) => target.Attempts > 0 && (!target.IsDone
+        || (rollout.State is RolloutStates.Aborting or RolloutStates.RollingBack && !target.GivenBack
+            && target.State is not (TargetState.Applied or TargetState.Skipped or TargetState.Removed)));
+
+    private void ResetBackOff(Differences found)
+    {
+        if (found.Pairs.Count == 0 && !found.PassedOver && !found.IsBehind && !IsAway(found.Runtime))
+            (found.Runtime.HealNotBefore, found.Runtime.HealBackOff) = (null, 0);
+    }
+
     /// <summary><i>Deliver</i>, in every mode: to whoever reports a lower generation than its own, or a failure, or does not
     /// show what it never showed. Healing: to whoever differs. Each with back-off.</summary>
     private void Deliver(Differences found, DriftMode mode)
     {
         var runtime = found.Runtime;
-        if (found.Pairs.Count == 0 && found.Rejected.Count == 0 && !found.PassedOver && !found.IsBehind && !IsAway(runtime))
-            (runtime.HealNotBefore, runtime.HealBackOff) = (null, 0);
-
         var reasons = found.Pairs.Where(p => mode == DriftMode.Heal || p.NeverShown).Select(p => p.Name).ToList();
         if (IsAway(runtime) || runtime.HealNotBefore > now() || (!found.IsBehind && reasons.Count == 0)
             || runtime.SentGeneration != found.SentGeneration)

@@ -48,7 +48,6 @@ internal sealed partial class ModelDirector
             case (RolloutStates.Aborting, not HintKind.Planned):
                 rollout.TouchedAt = now();
                 Deadlines(rollout);
-                GiveBackRejected(rollout);
                 WindDown(rollout);
                 break;
             case (RolloutStates.RollingBack, not HintKind.Planned):
@@ -136,9 +135,13 @@ internal sealed partial class ModelDirector
         Close(rollout, TargetState.Cancelled, TargetState.Waiting, TargetState.Deferred);
         rollout.State = RolloutStates.Aborting;
         if (rollout[TargetState.Dispatched] == 0)
+        {
             End(rollout, rollout.EndsAs!);
-        else
-            SetDue(rollout);
+            return;
+        }
+
+        GiveBackRejected(rollout);
+        SetDue(rollout);
     }
 
     /// <summary>What ends badly gives back whatever it dispatched that is not applied.</summary>
@@ -162,10 +165,10 @@ internal sealed partial class ModelDirector
 
     private void Act(RolloutRow rollout, ActionRow action)
     {
+        rollout.TouchedAt = now();
         if (action.Accepted is not null)
             return;
 
-        rollout.TouchedAt = now();
         var open = rollout.State is RolloutStates.Planned or RolloutStates.Progressing;
         action.Accepted = open && (action.Kind == RolloutActions.Abort || rollout.RollbackOf is null);
         if (action.Accepted != true)
@@ -245,7 +248,7 @@ internal sealed partial class ModelDirector
         else
         {
             if (target.Attempts++ == 0)
-                target.Former = assigned?.Former;
+                target.Former = assigned?.Good;
             Assign(runtime, new Changes { [rollout.Key.Configuration] = wanted }, Cause.Dispatch, revision);
             (target.Generation, target.Digest) = (runtime.Generation, wanted?.Digest);
             (target.DispatchedAt, target.DeadlineAt) = (now(), now() + rollout.Policy.Deadline);

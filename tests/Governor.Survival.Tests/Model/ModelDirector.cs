@@ -1,4 +1,3 @@
-using Governor.Contracts;
 using Governor.Director.Rollouts;
 using Governor.Director.Runtimes;
 

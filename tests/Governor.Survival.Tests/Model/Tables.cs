@@ -73,7 +73,7 @@ internal sealed class AssignmentRow(RevisionRow revision)
     public int? LastGood { get; set; }
 
     /// <summary>The revision last reported as applied.</summary>
-    public int? Former => Reported ? Revision.Number : LastGood;
+    public int? Good => Reported ? Revision.Number : LastGood;
 }
 
 internal sealed class RolloutRow(RevisionRow revision, Policy policy)

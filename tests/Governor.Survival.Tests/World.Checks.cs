@@ -1,0 +1,200 @@
+using Governor.Director.Drift;
+using Governor.Director.Rollouts;
+using Governor.Director.Runtimes;
+using Governor.Survival.Tests.Model;
+
+namespace Governor.Survival.Tests;
+
+/// <content>What must hold, all through and at the end.</content>
+internal sealed partial class World
+{
+    private readonly Dictionary<string, long> newestApplied = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, long> tampered = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, Whole> lastTaken = new(StringComparer.Ordinal);
+
+    /// <summary>The newest generation at which a runtime really held a digest of a configuration; an empty one is its
+    /// absence.</summary>
+    private readonly Dictionary<(string RuntimeId, string Configuration, string Digest), long> held = [];
+
+    private void CheckOrder(string runtimeId, long generation)
+    {
+        var newest = newestApplied.GetValueOrDefault(runtimeId);
+        Require(generation >= newest, "an older generation was applied", $"{runtimeId} applies g{generation} after g{newest}");
+        newestApplied[runtimeId] = generation;
+        if (wholes.GetValueOrDefault((runtimeId, generation)) is { } whole)
+            lastTaken[runtimeId] = whole;
+    }
+
+    private readonly Dictionary<(string RuntimeId, long Generation), Whole> wholes = [];
+
+    private void Handling(int runtime, IReadOnlyList<Mail> batch)
+    {
+        foreach (var whole in batch.OfType<Whole>())
+            wholes[(Name(runtime), whole.Generation)] = whole;
+    }
+
+    /// <summary>Looks into a runtime itself, whatever its Agent says.</summary>
+    private void CheckTruth(int runtime)
+    {
+        var runtimeId = Name(runtime);
+        if (!lastTaken.TryGetValue(runtimeId, out var whole))
+            return;
+
+        var there = Agent(runtime).Runtime.Components;
+        foreach (var configuration in model.Configurations.Keys)
+        {
+            var desired = whole.Desired.Configurations.FirstOrDefault(c => c.Name == configuration);
+            if (desired?.Components.Where(c => !c.Shadowed)
+                .All(c => there.GetValueOrDefault(c.Name) == (configuration, Content.ValueOf(c))) == true)
+            {
+                Hold(runtimeId, configuration, desired.Digest, whole.Generation);
+            }
+
+            if (there.Values.All(c => c.Configuration != configuration))
+                Hold(runtimeId, configuration, "", whole.Generation);
+            if (Agent(runtime).Runtime.Shown(configuration) is { } former)
+                Hold(runtimeId, configuration, former, whole.Generation);
+        }
+    }
+
+    private void Hold(string runtimeId, string configuration, string digest, long generation)
+    {
+        var key = (runtimeId, configuration, digest);
+        held[key] = Math.Max(generation, held.GetValueOrDefault(key));
+    }
+
+    private long HeldAt(string runtimeId, string configuration, string? digest) =>
+        held.GetValueOrDefault((runtimeId, configuration, digest ?? ""), -1);
+
+    private void CheckMove(RolloutRow rollout, TargetRow target)
+    {
+        Log("  ", rollout.Key, target.RuntimeId, "becomes", target.State);
+        if (target.State is TargetState.Applied or TargetState.Skipped)
+        {
+            Require(HeldAt(target.RuntimeId, rollout.Key.Configuration, target.Digest) >= target.Generation,
+                "a target is done that its runtime never held",
+                $"{rollout.Key} {target.RuntimeId} {target.State} at g{target.Generation}, held at g{HeldAt(target.RuntimeId, rollout.Key.Configuration, target.Digest)}");
+        }
+
+        if (target.State == TargetState.Dispatched)
+        {
+            Require(rollout[TargetState.Dispatched] <= (rollout.Policy.MaxConcurrency ?? int.MaxValue) && rollout.State == RolloutStates.Progressing,
+                "dispatched beyond what is allowed", $"{rollout.Key} {rollout.State}: {rollout[TargetState.Dispatched]} at once");
+        }
+    }
+
+    private void CheckAssignment(RuntimeRow runtime, RevisionRow? old, RevisionRow revision, Cause cause)
+    {
+        Log("   assign", runtime.Id, revision.Key, "for", cause);
+        Require(cause is Cause.Dispatch or Cause.GiveBack || old == revision || !runtime.Rejections.Contains(revision.Digest!),
+            "what was rejected is brought again", $"{revision.Key} to {runtime.Id} by {cause}");
+    }
+
+    private void CheckSend(Whole whole)
+    {
+        foreach (var configuration in whole.Desired.Configurations)
+        {
+            var rollout = model.Find(new RolloutKey(configuration.Name, configuration.Revision));
+            var target = rollout.Targets.GetValueOrDefault(whole.RuntimeId);
+            Require(rollout.State is not (RolloutStates.Failed or RolloutStates.Aborted or RolloutStates.RolledBack)
+                || target?.State is TargetState.Applied or TargetState.Skipped
+                || HeldAt(whole.RuntimeId, configuration.Name, configuration.Digest) >= 0,
+                "what ended badly is sent to who never held it", $"{rollout.Key} ({rollout.State}) to {whole.RuntimeId}");
+        }
+    }
+
+    private void Tampered(int runtime, bool happened)
+    {
+        if (happened)
+            tampered[Name(runtime)] = newestApplied.GetValueOrDefault(Name(runtime));
+    }
+
+    private void CheckCounters()
+    {
+        foreach (var rollout in model.Rollouts)
+        {
+            foreach (var state in Enum.GetValues<TargetState>())
+            {
+                var count = rollout.Targets.Values.Count(t => t.State == state);
+                Require(rollout[state] == count, "a counter differs from its targets", $"{rollout.Key} counts {rollout[state]} {state}, there are {count}");
+            }
+        }
+    }
+
+    private void CheckEnd()
+    {
+        foreach (var rollout in model.Rollouts)
+        {
+            Require(rollout.IsFinal, "a rollout is stuck", $"{rollout.Key} is {rollout.State}");
+            Require(rollout.Targets.Values.All(t => t.State is not (TargetState.Waiting or TargetState.Dispatched)),
+                "a target is stuck", $"in {rollout.Key}, {rollout.State}");
+        }
+
+        for (var i = 0; i < agents.Length; i++)
+        {
+            if (agents[i].IsUp && model.Runtimes.TryGetValue(Name(i), out var runtime))
+                CheckEnd(runtime, agents[i].Runtime);
+        }
+    }
+
+    private void CheckEnd(RuntimeRow runtime, Fleet.RuntimeInMemory real)
+    {
+        Require(runtime.State == RuntimeState.Ready, "a runtime is stuck", $"{runtime.Id} is {runtime.State}");
+        foreach (var configuration in model.Configurations.Values)
+        {
+            var assigned = runtime.Assignments.GetValueOrDefault(configuration.Name)?.Revision.Number;
+            var expected = Reference.Of(model, runtime, configuration, real.EverRejected);
+            Require(expected.Contains(assigned ?? 0), "an assignment is not what the finished rollouts say",
+                $"{runtime.Id} is assigned {configuration.Name}/{assigned ?? 0}, expected {string.Join(" or ", expected)}");
+        }
+
+        var byHand = mode != DriftMode.Heal && tampered.TryGetValue(runtime.Id, out var at) && at >= newestApplied.GetValueOrDefault(runtime.Id);
+        if (byHand || runtime.Assignments.Values.Any(a => runtime.Rejections.Contains(a.Revision.Digest!)))
+            return;
+
+        var effective = ModelDirector.Effective(runtime);
+        Require(effective.SequenceEqual(real.Components), "a runtime does not hold its assignments",
+            $"{runtime.Id} holds {Text(real.Components)}, should hold {Text(effective)}");
+    }
+
+    private static string Text(IEnumerable<KeyValuePair<string, (string Configuration, string Value)>> components) =>
+        $"[{string.Join(", ", components.Select(c => $"{c.Key}={c.Value.Value} of {c.Value.Configuration}"))}]";
+}
+
+/// <summary>What a runtime may be assigned, by final rollouts, labels and rejections alone.</summary>
+internal static class Reference
+{
+    /// <returns>The revisions allowed; 0 for none.</returns>
+    public static IReadOnlySet<int> Of(ModelDirector director, RuntimeRow runtime, ConfigurationRow configuration, HashSet<string> everRejected)
+    {
+        var rollouts = director.Rollouts.Where(r => r.Revision.Configuration == configuration).OrderBy(r => r.Key.Revision).ToList();
+        var stable = rollouts.Where(r => RolloutStates.IsGood(r.State)).Select(r => r.Key.Revision).DefaultIfEmpty().Max();
+        int OrNone(int revision) => configuration.Find(revision)?.Matches(runtime.Region) == true ? revision : 0;
+
+        var expected = new HashSet<int> { OrNone(stable) };
+        foreach (var rollout in rollouts.Where(r => r.Key.Revision > stable))
+        {
+            if (rollout.Targets.GetValueOrDefault(runtime.Id) is not { State: TargetState.Applied or TargetState.Skipped } target
+                || target.Generation <= runtime.Birth)
+            {
+                continue;
+            }
+
+            var former = expected;
+            expected = [target.Digest is null ? OrNone(stable) : OrNone(rollout.Key.Revision) is > 0 and var held ? held : OrNone(stable)];
+
+            // It may have left and come back.
+            if (runtime.RelabelledAt >= (target.DispatchedAt ?? 0))
+                expected.Add(OrNone(stable));
+
+            // Given back was what had been reported by then.
+            if (rollouts.Exists(r => r.Key.Revision > rollout.Key.Revision && r.Targets.GetValueOrDefault(runtime.Id)?.GivenBack == true))
+                expected.UnionWith([.. former, OrNone(stable)]);
+        }
+
+        // Who refused one of these may be left with any that matches, or none.
+        if (expected.Any(n => configuration.Find(n)?.Digest is { } digest && everRejected.Contains(digest)))
+            expected.UnionWith([0, .. configuration.Revisions.Where(r => r.Matches(runtime.Region)).Select(r => r.Number)]);
+        return expected;
+    }
+}
