@@ -17,7 +17,7 @@ internal static class Survival
     /// <param name="histories">How many.</param>
     /// <param name="run">Runs one; takes what happens, where it is to be told.</param>
     /// <param name="mostOperations">Most operations of one.</param>
-    public static void Check(int histories, Action<History, List<string>?> run, int mostOperations = 40)
+    public static void Check(int histories, Action<History, Trace?> run, int mostOperations = 40)
     {
         var first = (ulong)Random.Shared.NextInt64();
         if (Environment.GetEnvironmentVariable(SeedVariable) is { Length: > 0 } only)
@@ -28,7 +28,7 @@ internal static class Survival
 
     /// <summary>The first history that fails.</summary>
     public static (ulong Seed, History History, Exception Failure)? Find(
-        ulong first, int histories, Action<History, List<string>?> run, int mostOperations = 40)
+        ulong first, int histories, Action<History, Trace?> run, int mostOperations = 40)
     {
         for (var i = 0; i < histories; i++)
         {
@@ -41,7 +41,7 @@ internal static class Survival
         return null;
     }
 
-    private static Exception? Failure(History history, Action<History, List<string>?> run)
+    private static Exception? Failure(History history, Action<History, Trace?> run)
     {
         try
         {
@@ -54,7 +54,7 @@ internal static class Survival
         }
     }
 
-    private static string Explain(ulong seed, History history, Exception failure, Action<History, List<string>?> run)
+    private static string Explain(ulong seed, History history, Exception failure, Action<History, Trace?> run)
     {
         while (Histories.Smaller(history).Select(h => (History: h, Failure: Failure(h, run)))
             .FirstOrDefault(h => h.Failure is not null && Kind(h.Failure) == Kind(failure)) is { Failure: not null } smaller)
@@ -62,7 +62,7 @@ internal static class Survival
             (history, failure) = smaller;
         }
 
-        var trace = new List<string>();
+        var trace = new Trace();
         Assert.ThrowsAny<Exception>(() => run(history, trace));
         return $"""
             {failure}
@@ -72,7 +72,7 @@ internal static class Survival
             {history}
 
             What happens in it:
-            {string.Join('\n', trace)}
+            {trace}
             """;
     }
 

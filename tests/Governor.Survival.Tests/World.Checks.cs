@@ -8,7 +8,6 @@ namespace Governor.Survival.Tests;
 /// <content>What must hold, all through and at the end.</content>
 internal sealed partial class World
 {
-    private readonly Dictionary<string, long> newestApplied = new(StringComparer.Ordinal);
     private readonly Dictionary<string, long> tampered = new(StringComparer.Ordinal);
     private readonly Dictionary<string, Whole> lastTaken = new(StringComparer.Ordinal);
 
@@ -18,12 +17,13 @@ internal sealed partial class World
 
     private void CheckOrder(string runtimeId, long generation)
     {
-        var newest = newestApplied.GetValueOrDefault(runtimeId);
-        Require(generation >= newest, "an older generation was applied", $"{runtimeId} applies g{generation} after g{newest}");
-        newestApplied[runtimeId] = generation;
+        var newest = Applied(runtimeId);
+        Require(generation >= newest, "an older generation was applied", () => $"{runtimeId} applies g{generation} after g{newest}");
         if (wholes.GetValueOrDefault((runtimeId, generation)) is { } whole)
             lastTaken[runtimeId] = whole;
     }
+
+    private long Applied(string runtimeId) => Agent(int.Parse(runtimeId.AsSpan(1))).Runtime.HandledGeneration;
 
     private readonly Dictionary<(string RuntimeId, long Generation), Whole> wholes = [];
 
@@ -68,26 +68,26 @@ internal sealed partial class World
 
     private void CheckMove(RolloutRow rollout, TargetRow target)
     {
-        Log("  ", rollout.Key, target.RuntimeId, "becomes", target.State);
+        trace?.Add($"   {rollout.Key} {target.RuntimeId} becomes {target.State}");
         if (target.State is TargetState.Applied or TargetState.Skipped)
         {
             Require(HeldAt(target.RuntimeId, rollout.Key.Configuration, target.Digest) >= target.Generation,
                 "a target is done that its runtime never held",
-                $"{rollout.Key} {target.RuntimeId} {target.State} at g{target.Generation}, held at g{HeldAt(target.RuntimeId, rollout.Key.Configuration, target.Digest)}");
+                () => $"{rollout.Key} {target.RuntimeId} {target.State} at g{target.Generation}, held at g{HeldAt(target.RuntimeId, rollout.Key.Configuration, target.Digest)}");
         }
 
         if (target.State == TargetState.Dispatched)
         {
             Require(rollout[TargetState.Dispatched] <= (rollout.Policy.MaxConcurrency ?? int.MaxValue) && rollout.State == RolloutStates.Progressing,
-                "dispatched beyond what is allowed", $"{rollout.Key} {rollout.State}: {rollout[TargetState.Dispatched]} at once");
+                "dispatched beyond what is allowed", () => $"{rollout.Key} {rollout.State}: {rollout[TargetState.Dispatched]} at once");
         }
     }
 
     private void CheckAssignment(RuntimeRow runtime, RevisionRow? old, RevisionRow revision, Cause cause)
     {
-        Log("   assign", runtime.Id, revision.Key, "for", cause);
+        trace?.Add($"   assign {runtime.Id} {revision.Key} for {cause}");
         Require(cause is Cause.Dispatch or Cause.GiveBack || old == revision || !runtime.Rejections.Contains(revision.Digest!),
-            "what was rejected is brought again", $"{revision.Key} to {runtime.Id} by {cause}");
+            "what was rejected is brought again", () => $"{revision.Key} to {runtime.Id} by {cause}");
     }
 
     private void CheckSend(Whole whole)
@@ -99,25 +99,26 @@ internal sealed partial class World
             Require(rollout.State is not (RolloutStates.Failed or RolloutStates.Aborted or RolloutStates.RolledBack)
                 || target?.State is TargetState.Applied or TargetState.Skipped
                 || HeldAt(whole.RuntimeId, configuration.Name, configuration.Digest) >= 0,
-                "what ended badly is sent to who never held it", $"{rollout.Key} ({rollout.State}) to {whole.RuntimeId}");
+                "what ended badly is sent to who never held it", () => $"{rollout.Key} ({rollout.State}) to {whole.RuntimeId}");
         }
     }
 
     private void Tampered(int runtime, bool happened)
     {
         if (happened)
-            tampered[Name(runtime)] = newestApplied.GetValueOrDefault(Name(runtime));
+            tampered[Name(runtime)] = Applied(Name(runtime));
     }
 
     private void CheckCounters()
     {
+        Span<int> counted = stackalloc int[Enum.GetValues<TargetState>().Length];
         foreach (var rollout in model.Rollouts)
         {
-            foreach (var state in Enum.GetValues<TargetState>())
-            {
-                var count = rollout.Targets.Values.Count(t => t.State == state);
-                Require(rollout[state] == count, "a counter differs from its targets", $"{rollout.Key} counts {rollout[state]} {state}, there are {count}");
-            }
+            counted.Clear();
+            foreach (var target in rollout.Targets.Values)
+                counted[(int)target.State]++;
+            if (!counted.SequenceEqual(rollout.Counters))
+                throw new CounterexampleException("counters differ from their targets", rollout.Key.ToString());
         }
     }
 
@@ -125,9 +126,9 @@ internal sealed partial class World
     {
         foreach (var rollout in model.Rollouts)
         {
-            Require(rollout.IsFinal, "a rollout is stuck", $"{rollout.Key} is {rollout.State}");
+            Require(rollout.IsFinal, "a rollout is stuck", () => $"{rollout.Key} is {rollout.State}");
             Require(rollout.Targets.Values.All(t => t.State is not (TargetState.Waiting or TargetState.Dispatched)),
-                "a target is stuck", $"in {rollout.Key}, {rollout.State}");
+                "a target is stuck", () => $"in {rollout.Key}, {rollout.State}");
         }
 
         for (var i = 0; i < agents.Length; i++)
@@ -139,22 +140,22 @@ internal sealed partial class World
 
     private void CheckEnd(RuntimeRow runtime, Fleet.RuntimeInMemory real)
     {
-        Require(runtime.State == RuntimeState.Ready, "a runtime is stuck", $"{runtime.Id} is {runtime.State}");
+        Require(runtime.State == RuntimeState.Ready, "a runtime is stuck", () => $"{runtime.Id} is {runtime.State}");
         foreach (var configuration in model.Configurations.Values)
         {
             var assigned = runtime.Assignments.GetValueOrDefault(configuration.Name)?.Revision.Number;
             var expected = Reference.Of(model, runtime, configuration, real.EverRejected);
             Require(expected.Contains(assigned ?? 0), "an assignment is not what the finished rollouts say",
-                $"{runtime.Id} is assigned {configuration.Name}/{assigned ?? 0}, expected {string.Join(" or ", expected)}");
+                () => $"{runtime.Id} is assigned {configuration.Name}/{assigned ?? 0}, expected {string.Join(" or ", expected)}");
         }
 
-        var byHand = mode != DriftMode.Heal && tampered.TryGetValue(runtime.Id, out var at) && at >= newestApplied.GetValueOrDefault(runtime.Id);
+        var byHand = mode != DriftMode.Heal && tampered.TryGetValue(runtime.Id, out var at) && at >= real.HandledGeneration;
         if (byHand || runtime.Assignments.Values.Any(a => runtime.Rejections.Contains(a.Revision.Digest!)))
             return;
 
         var effective = ModelDirector.Effective(runtime);
         Require(effective.SequenceEqual(real.Components), "a runtime does not hold its assignments",
-            $"{runtime.Id} holds {Text(real.Components)}, should hold {Text(effective)}");
+            () => $"{runtime.Id} holds {Text(real.Components)}, should hold {Text(effective)}");
     }
 
     private static string Text(IEnumerable<KeyValuePair<string, (string Configuration, string Value)>> components) =>
@@ -174,11 +175,15 @@ internal static class Reference
         var expected = new HashSet<int> { OrNone(stable) };
         foreach (var rollout in rollouts.Where(r => r.Key.Revision > stable))
         {
-            if (rollout.Targets.GetValueOrDefault(runtime.Id) is not { State: TargetState.Applied or TargetState.Skipped } target
-                || target.Generation <= runtime.Birth)
-            {
+            var target = rollout.Targets.GetValueOrDefault(runtime.Id);
+            if (target is null || target.Generation <= runtime.Birth)
                 continue;
-            }
+
+            // What was to take it away was superseded on its way: the stable one is at its place.
+            if (target is { State: TargetState.Superseded, Digest: null, Attempts: > 0 })
+                expected.Add(OrNone(stable));
+            if (target.State is not (TargetState.Applied or TargetState.Skipped))
+                continue;
 
             var former = expected;
             expected = [target.Digest is null ? OrNone(stable) : OrNone(rollout.Key.Revision) is > 0 and var held ? held : OrNone(stable)];

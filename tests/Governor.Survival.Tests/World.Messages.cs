@@ -10,8 +10,8 @@ internal sealed partial class World
 
     private void Say(RuntimeReported report)
     {
-        Log("    report", report.RuntimeId, $"({report.Epoch},{report.Number}) g{report.Generation}",
-            string.Join(' ', report.Configurations.Select(c => $"{c.Name}={c.Digest?[..Math.Min(6, c.Digest.Length)]}:{c.Outcome}:{c.OutcomeDigest?[..6]}")));
+        trace?.Add($"    report {report.RuntimeId} ({report.Epoch},{report.Number}) g{report.Generation} " + string.Join(' ',
+            report.Configurations.Select(c => $"{c.Name}={c.Digest?[..6]}:{c.Outcome}:{c.OutcomeDigest?[..6]}")));
         reports.Add(report);
     }
 
@@ -105,7 +105,7 @@ internal sealed partial class World
         if (!agent.IsUp || !bound.Contains(Name(runtime)) || batch.Count == 0)
             return;
 
-        Log("agent of", Name(runtime), "takes", string.Join(" and ", batch.Select(m => m is Whole w ? $"g{w.Generation}" : "a request")));
+        trace?.Add($"agent of {Name(runtime)} takes {string.Join(" and ", batch.Select(m => m is Whole w ? $"g{w.Generation}" : "a request"))}");
         Handling(runtime, batch);
         var acknowledged = agent.Handle(batch);
         CheckTruth(runtime);
@@ -116,14 +116,14 @@ internal sealed partial class World
             return;
         }
 
-        Log("  it dies");
+        trace?.Add("  it dies");
         agent.Start();
     }
 
     private void Record(IReadOnlyList<RuntimeReported> batch)
     {
         reports.RemoveAll(batch.Contains);
-        Log("record", string.Join(", ", batch.Select(r => $"{r.RuntimeId} ({r.Epoch},{r.Number})")));
+        trace?.Add($"record {string.Join(", ", batch.Select(r => $"{r.RuntimeId} ({r.Epoch},{r.Number})"))}");
         if (Dies(d => d.Record(batch), out var sent))
         {
             // What follows a commit is lost with the process; the batch comes again.
@@ -139,7 +139,7 @@ internal sealed partial class World
     private void Consume(Mail mail)
     {
         inbox.Remove(mail);
-        Log("consume", mail);
+        trace?.Add($"consume {mail}");
         if (mail is Deprovision { RuntimeId: var gone })
         {
             if (!model.Runtimes.ContainsKey(gone))

@@ -24,7 +24,7 @@ internal sealed partial class World
     private readonly WorldClock clock;
     private readonly ModelDirector model;
     private readonly ITwin? twin;
-    private readonly List<string>? trace;
+    private readonly Trace? trace;
     private readonly AgentProcess[] agents;
     private readonly List<Mail> inbox = [];
     private readonly List<RuntimeReported> reports = [];
@@ -40,11 +40,13 @@ internal sealed partial class World
     /// <param name="twin">Another Director that does the same, and must come to the same.</param>
     /// <param name="clock">The time that the twin goes by.</param>
     /// <param name="trace">Takes what happens, line by line.</param>
-    public World(History history, Rule? off = null, ITwin? twin = null, WorldClock? clock = null, List<string>? trace = null)
+    public World(History history, Rule? off = null, ITwin? twin = null, WorldClock? clock = null, Trace? trace = null)
     {
         (this.history, this.off, this.twin, this.trace) = (history, off, twin, trace);
         this.clock = clock ?? new WorldClock();
         this.clock.Now = 0;
+        if (trace is not null)
+            trace.Clock = this.clock;
         model = new ModelDirector(() => this.clock.Now, off) { Moved = CheckMove, Assigned = CheckAssignment };
         agents = [.. Enumerable.Range(0, history.Runtimes).Select(NewAgent)];
     }
@@ -66,18 +68,18 @@ internal sealed partial class World
     {
         foreach (var step in history.Steps)
         {
-            Log(step);
+            trace?.Add(step.ToString());
             Do(step);
         }
 
-        Log("--- the faults stop");
+        trace?.Add("--- the faults stop");
         Settle();
         CheckEnd();
         var until = clock.Now + (SteadyIntervals * ModelDirector.DriftInterval);
         var before = sends;
         while (clock.Now < until)
             PassSecond(quickly: true);
-        Require(sends == before, "sent in a steady state", $"{sends - before} messages in {SteadyIntervals} intervals");
+        Require(sends == before, "sent in a steady state", () => $"{sends - before} messages in {SteadyIntervals} intervals");
         CheckEnd();
     }
 
@@ -146,7 +148,7 @@ internal sealed partial class World
     {
         var sent = step(model);
         foreach (var mail in sent)
-            Log("    sent", mail);
+            trace?.Add($"    sent {mail}");
         if (twin is not null)
         {
             var theirs = step(twin);
@@ -178,7 +180,7 @@ internal sealed partial class World
         {
             if (agents[i].DownUntil <= clock.Now)
             {
-                Log("agent of", Name(i), "is back");
+                trace?.Add($"agent of {Name(i)} is back");
                 agents[i].Start();
             }
             else if (agents[i].IsUp && (clock.Now + (3 * i)) % AgentProcess.ReportInterval == 0)
@@ -192,13 +194,13 @@ internal sealed partial class World
             Operate(d => d.Tick());
         if (directorsUp && clock.Now % ModelDirector.DriftInterval == 0)
         {
-            Log($"drift run at {clock.Now}");
+            trace?.Add($"drift run at {clock.Now}");
             Operate(d => d.RunDrift(mode));
         }
 
         for (var rounds = 0; quickly && IsAnythingUnderWay; rounds++)
         {
-            Require(rounds < 200, "messages go round", Lines(inbox));
+            Require(rounds < 200, "messages go round", () => Lines(inbox));
             FlowOnce();
         }
     }
@@ -219,12 +221,10 @@ internal sealed partial class World
             PassSecond(quickly: true);
     }
 
-    private void Log(params object?[] what) => trace?.Add($"{clock.Now,5} {string.Join(' ', what)}");
-
-    private static void Require(bool holds, string invariant, string details)
+    private static void Require(bool holds, string invariant, Func<string> details)
     {
         if (!holds)
-            throw new CounterexampleException(invariant, details);
+            throw new CounterexampleException(invariant, details());
     }
 }
 
@@ -233,4 +233,16 @@ internal interface ITwin : IDirector
 {
     /// <summary>Does a step that dies before its commit.</summary>
     void DieBeforeCommit(Func<IDirector, IReadOnlyList<Mail>> step);
+}
+
+/// <summary>What happens in a history, line by line.</summary>
+internal sealed class Trace
+{
+    private readonly List<string> lines = [];
+
+    public WorldClock Clock { get; set; } = new();
+
+    public void Add(string line) => lines.Add($"{Clock.Now,5} {line}");
+
+    public override string ToString() => string.Join('\n', lines);
 }

@@ -82,20 +82,18 @@ internal sealed partial class ModelDirector
             assignment.LastGood = earlier > (assignment.LastGood ?? 0) ? earlier : assignment.LastGood;
         }
 
-        Remember(runtime);
+        Remember(runtime, applied);
         SendUnsent(runtime);
         if (runtime.State == RuntimeState.Deregistering && runtime.Report.Count == 0 && report.Generation >= runtime.GoneGeneration)
             Remove(runtime);
     }
 
-    /// <summary>What a runtime rejected is remembered until it applied that after all.</summary>
-    private static void Remember(RuntimeRow runtime)
+    /// <summary>What a runtime rejected is remembered until a rollout has brought it after all.</summary>
+    private static void Remember(RuntimeRow runtime, IEnumerable<RevisionRow> applied)
     {
-        IEnumerable<string> With(string outcome) =>
-            runtime.Report.Values.Where(i => i.Outcome == outcome && i.OutcomeDigest is not null).Select(i => i.OutcomeDigest!);
-
-        runtime.Rejections.ExceptWith(With("applied"));
-        runtime.Rejections.UnionWith(With("rejected"));
+        runtime.Rejections.ExceptWith(applied.Select(r => r.Digest!));
+        runtime.Rejections.UnionWith(runtime.Report.Values
+            .Where(i => i is { Outcome: "rejected", OutcomeDigest: not null }).Select(i => i.OutcomeDigest!));
     }
 
     /// <summary>What a report makes of a target: only one of its generation or a later one counts, and a failure or refusal
