@@ -52,7 +52,7 @@ internal sealed partial class World
 
             if (there.Values.All(c => c.Configuration != configuration))
                 Hold(runtimeId, configuration, "", whole.Generation);
-            if (Agent(runtime).Runtime.Shown(configuration) is { } former)
+            if (Agent(runtime).Runtime.Shown(configuration) is { } former && former != desired?.Digest)
                 Hold(runtimeId, configuration, former, whole.Generation);
         }
     }
@@ -86,6 +86,8 @@ internal sealed partial class World
     private void CheckAssignment(RuntimeRow runtime, RevisionRow? old, RevisionRow revision, Cause cause)
     {
         trace?.Add($"   assign {runtime.Id} {revision.Key} for {cause}");
+        if (cause == Cause.GiveBack)
+            givenBack.Add((runtime.Id, revision.Key));
         Require(cause is Cause.Dispatch or Cause.GiveBack || old == revision || !runtime.Rejections.Contains(revision.Digest!),
             "what was rejected is brought again", () => $"{revision.Key} to {runtime.Id} by {cause}");
     }
@@ -102,6 +104,30 @@ internal sealed partial class World
                 "what ended badly is sent to who never held it", () => $"{rollout.Key} ({rollout.State}) to {whole.RuntimeId}");
         }
     }
+
+    /// <summary>What is acknowledged was applied, or something newer.</summary>
+    private void CheckAcknowledged(string runtimeId, IEnumerable<Mail> batch)
+    {
+        var newest = batch.OfType<Whole>().Select(w => w.Generation).DefaultIfEmpty().Max();
+        Require(Applied(runtimeId) >= newest, "the newest of a batch was not applied", () => $"{runtimeId} acknowledges g{newest} at g{Applied(runtimeId)}");
+    }
+
+    /// <summary>A runtime never goes back; neither does what is known of it.</summary>
+    private void CheckKnowledge()
+    {
+        foreach (var runtime in model.Runtimes.Values)
+        {
+            var (birth, known) = knowledge.GetValueOrDefault(runtime.Id);
+            Require(birth != runtime.Birth || runtime.ReportedGeneration >= known, "what is known of a runtime goes back",
+                () => $"{runtime.Id} from g{known} to g{runtime.ReportedGeneration}");
+            knowledge[runtime.Id] = (runtime.Birth, runtime.ReportedGeneration);
+        }
+    }
+
+    /// <summary>What was given back is judged by the reports of its own former rollout.</summary>
+    private readonly HashSet<(string RuntimeId, RolloutKey Revision)> givenBack = [];
+
+    private readonly Dictionary<string, (long Birth, long Generation)> knowledge = new(StringComparer.Ordinal);
 
     private void Tampered(int runtime, bool happened)
     {
@@ -156,6 +182,14 @@ internal sealed partial class World
         var effective = ModelDirector.Effective(runtime);
         Require(effective.SequenceEqual(real.Components), "a runtime does not hold its assignments",
             () => $"{runtime.Id} holds {Text(real.Components)}, should hold {Text(effective)}");
+        foreach (var stable in model.Configurations.Values.Select(c => c.StableRevision).OfType<RevisionRow>())
+        {
+            var target = model.Find(stable.Key).Targets.GetValueOrDefault(runtime.Id);
+            Require(target is null or { GivenBack: true } or { State: TargetState.Applied or TargetState.Skipped or TargetState.Removed }
+                || runtime.Assignments.GetValueOrDefault(stable.Configuration.Name)?.Revision != stable
+                || givenBack.Contains((runtime.Id, stable.Key)),
+                "a target does not tell the truth", () => $"{stable.Key} {runtime.Id} is {target!.State}, and holds it");
+        }
     }
 
     private static string Text(IEnumerable<KeyValuePair<string, (string Configuration, string Value)>> components) =>

@@ -111,6 +111,7 @@ internal sealed partial class World
         CheckTruth(runtime);
         if (acknowledged)
         {
+            CheckAcknowledged(Name(runtime), batch);
             foreach (var mail in batch)
                 queues[Name(runtime)].Remove(mail);
             return;

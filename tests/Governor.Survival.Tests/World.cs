@@ -157,6 +157,7 @@ internal sealed partial class World
         }
 
         CheckCounters();
+        CheckKnowledge();
         return sent;
     }
 

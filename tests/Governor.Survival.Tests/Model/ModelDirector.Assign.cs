@@ -149,7 +149,7 @@ internal sealed partial class ModelDirector
             return;
 
         var assigned = runtime.Assignments.GetValueOrDefault(rollout.Key.Configuration);
-        if (assigned?.Revision != (target.Digest is null ? null : rollout.Revision) && Holds(Rule.GiveBackOnlyWhatThisRolloutWrote))
+        if (assigned?.Revision != (target.Digest is null ? null : rollout.Revision))
             return;
 
         if (Holds(Rule.WhatWasGivenBackLosesItsGeneration))
