@@ -17,8 +17,9 @@ internal sealed record DriftSend(string RuntimeId, long SentGeneration, IReadOnl
 /// <param name="Finding">What is found.</param>
 /// <param name="Tenant">Owner of the runtime.</param>
 /// <param name="IsRejected">Whether the runtime rejects the content: it is not sent again, it is given back.</param>
+/// <param name="IsFailed">Whether the runtime could not take the content: it is sent again once the deadline is over.</param>
 /// <param name="NeverShown">Whether the assignment was never reported as applied: then it is delivered in every mode.</param>
-internal sealed record DriftPair(DriftFinding Finding, string Tenant, bool IsRejected, bool NeverShown);
+internal sealed record DriftPair(DriftFinding Finding, string Tenant, bool IsRejected, bool IsFailed, bool NeverShown);
 
 /// <summary>What a comparison of assignments with reports found.</summary>
 internal sealed class DriftComparisonResult
@@ -53,12 +54,16 @@ internal sealed class DriftComparisonResult
     /// <summary>Who is to be sent to. <i>Deliver</i> works in every mode; healing in <see cref="DriftMode.Heal"/>.</summary>
     public IEnumerable<DriftSend> Sends(DriftMode mode, DateTimeOffset now)
     {
-        var reasons = Pairs
-            .Where(p => !p.IsRejected && (mode == DriftMode.Heal || p.NeverShown))
+        var differing = Of(p => !p.IsRejected && !p.IsFailed && (mode == DriftMode.Heal || p.NeverShown));
+        var failed = Of(p => p.IsFailed);
+        return
+            from f in Fleet
+            let id = f.Runtime.RuntimeId
+            where !f.IsAway && !(f.Runtime.HealNotBefore > now) && (f.IsBehind || differing.Contains(id))
+            select new DriftSend(id, f.Runtime.SentGeneration, [.. differing[id], .. f.IsBehind ? failed[id] : []]);
+
+        ILookup<string, string> Of(Func<DriftPair, bool> which) => Pairs.Where(which)
             .ToLookup(p => p.Finding.RuntimeId, p => p.Finding.Configuration, StringComparer.Ordinal);
-        return Fleet
-            .Where(f => !f.IsAway && !(f.Runtime.HealNotBefore > now) && (f.IsBehind || reasons.Contains(f.Runtime.RuntimeId)))
-            .Select(f => new DriftSend(f.Runtime.RuntimeId, f.Runtime.SentGeneration, [.. reasons[f.Runtime.RuntimeId]]));
     }
 }
 
@@ -92,7 +97,8 @@ internal sealed class DriftComparison(DirectorDbContext db, IOptions<DeliveryOpt
             if (onItsWay || pair.InHand)
                 passed.Add((pair.RuntimeId, pair.Configuration));
             else
-                found.Add(new DriftPair(ToFinding(pair, now), runtime.Tenant, pair.IsRejected, pair.Digest is not null && !pair.Reported));
+                found.Add(new DriftPair(ToFinding(pair, now), runtime.Tenant, pair.Refuses("rejected"), pair.Refuses("failed"),
+                    pair.Digest is not null && !pair.Reported));
         }
 
         return new DriftComparisonResult
@@ -122,7 +128,7 @@ internal sealed class DriftComparison(DirectorDbContext db, IOptions<DeliveryOpt
         RuntimeId = pair.RuntimeId,
         Configuration = pair.Configuration,
         Kind = pair.Digest is null ? DriftKind.Orphaned
-            : pair.IsRejected && pair.Reason == ForeignReason ? DriftKind.Foreign
+            : pair.Refuses("rejected") && pair.Reason == ForeignReason ? DriftKind.Foreign
             : pair.Shown is null ? DriftKind.Missing
             : pair.ShowsOlder ? DriftKind.Stale : DriftKind.Tampered,
         DetectedAt = now,
@@ -215,6 +221,7 @@ internal sealed class DriftComparison(DirectorDbContext db, IOptions<DeliveryOpt
         public bool ShowsOlder { get; init; }
         public bool InHand { get; init; }
 
-        public bool IsRejected => Digest is not null && Outcome == "rejected" && OutcomeDigest == Digest;
+        /// <summary>Whether the newest outcome for what is assigned is this one.</summary>
+        public bool Refuses(string outcome) => Digest is not null && Outcome == outcome && OutcomeDigest == Digest;
     }
 }
