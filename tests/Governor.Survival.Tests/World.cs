@@ -184,7 +184,7 @@ internal sealed partial class World
                 trace?.Add($"agent of {Name(i)} is back");
                 agents[i].Start();
             }
-            else if (agents[i].IsUp && (clock.Now + (3 * i)) % AgentProcess.ReportInterval == 0)
+            else if (agents[i].IsUp && (clock.Now + (quickly ? 0 : 3 * i)) % AgentProcess.ReportInterval == 0)
             {
                 CheckTruth(i);
                 agents[i].Tick();
@@ -217,7 +217,7 @@ internal sealed partial class World
             agent.Runtime.Failing = 0;
         }
 
-        var until = (2 * clock.Now) + 300;
+        var until = (2 * clock.Now) + 200;
         while (clock.Now < until)
             PassSecond(quickly: true);
     }

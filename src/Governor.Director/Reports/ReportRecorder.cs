@@ -86,7 +86,7 @@ internal sealed partial class ReportRecorder(
         var ids = runtimeIds.ToList();
         return db.Rollouts.Where(r => r.EndedAt == null)
             .Where(r => db.Targets.Any(t => t.RolloutId == r.CorrelationId && ids.Contains(t.RuntimeId)
-                && (t.Generation > 0 || t.State == TargetState.Waiting)))
+                && (t.Generation > 0 || t.State == TargetState.Waiting || t.State == TargetState.Deferred)))
             .Select(r => r.CorrelationId).ToListAsync(cancellationToken);
     }
 

@@ -32,6 +32,6 @@ internal sealed partial class ModelDirector
 
         for (var i = 0; i < actions.Count; i++)
             text.Append($"action {i}: {actions[i].Kind} {actions[i].Rollout.Key} {actions[i].Accepted}\n");
-        return string.Join('\n', text.ToString().TrimEnd().Split('\n').Order(StringComparer.Ordinal));
+        return string.Join('\n', text.ToString().TrimEnd('\n').Split('\n').Order(StringComparer.Ordinal));
     }
 }
