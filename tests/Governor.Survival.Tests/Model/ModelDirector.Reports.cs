@@ -159,12 +159,12 @@ internal sealed partial class ModelDirector
     }
 
     private sealed record Differences(
-        RuntimeRow Runtime, long SentGeneration, List<(string Name, bool NeverShown)> Pairs, List<AssignmentRow> Rejected,
-        bool PassedOver, bool IsBehind);
+        RuntimeRow Runtime, long SentGeneration, List<(string Name, bool NeverShown)> Pairs, List<string> Failed,
+        List<AssignmentRow> Rejected, bool PassedOver, bool IsBehind);
 
     private Differences Compare(RuntimeRow runtime)
     {
-        var (pairs, rejected, passed) = (new List<(string, bool)>(), new List<AssignmentRow>(), false);
+        var (pairs, failed, rejected, passed) = (new List<(string, bool)>(), new List<string>(), new List<AssignmentRow>(), false);
         foreach (var name in runtime.Assignments.Keys.Union(runtime.Report.Keys, StringComparer.Ordinal).Order(StringComparer.Ordinal))
         {
             var assigned = runtime.Assignments.GetValueOrDefault(name);
@@ -181,6 +181,8 @@ internal sealed partial class ModelDirector
                 passed = true;
             else if (assigned is not null && item is { Outcome: "rejected" } && item.OutcomeDigest == digest)
                 rejected.Add(assigned);
+            else if (assigned is not null && ReportItem.Refuses(item, digest))
+                failed.Add(name);
             else
                 pairs.Add((name, assigned is { Reported: false }));
         }
@@ -189,7 +191,7 @@ internal sealed partial class ModelDirector
             && ((runtime.ReportedGeneration < runtime.Generation && Holds(Rule.DeliverSendsToWhoReportsALowerGeneration))
                 || (runtime.Report.Values.Any(i => i.Outcome == "failed") && Holds(Rule.DeliverSendsAgainAfterFailed))
                 || (runtime.State == RuntimeState.Deregistering && runtime.Report.Count > 0));
-        return new Differences(runtime, runtime.SentGeneration, pairs, rejected, passed, isBehind);
+        return new Differences(runtime, runtime.SentGeneration, pairs, failed, rejected, passed, isBehind);
     }
 
     /// <summary>Whether an open rollout has dispatched a target that is not done, or is still to be given back.</summary>
@@ -199,12 +201,12 @@ internal sealed partial class ModelDirector
 
     private void ResetBackOff(Differences found)
     {
-        if (found.Pairs.Count == 0 && !found.PassedOver && !found.IsBehind && !IsAway(found.Runtime))
+        if (found.Pairs.Count + found.Failed.Count == 0 && !found.PassedOver && !found.IsBehind && !IsAway(found.Runtime))
             (found.Runtime.HealNotBefore, found.Runtime.HealBackOff) = (null, 0);
     }
 
-    /// <summary><i>Deliver</i>, in every mode: to whoever reports a lower generation than its own, or a failure, or does not
-    /// show what it never showed. Healing: to whoever differs. Each with back-off.</summary>
+    /// <summary><i>Deliver</i>, in every mode: to whoever reports a lower generation than its own, or a failure, once the
+    /// deadline is over; to whoever does not show what it never showed. Healing: to whoever differs. Each with back-off.</summary>
     private void Deliver(Differences found, DriftMode mode)
     {
         var runtime = found.Runtime;
@@ -215,7 +217,7 @@ internal sealed partial class ModelDirector
             return;
         }
 
-        Assign(runtime, [], Cause.Again, again: reasons);
+        Assign(runtime, [], Cause.Again, again: found.IsBehind ? [.. reasons, .. found.Failed] : reasons);
         var wait = runtime.HealBackOff > 0 ? runtime.HealBackOff : DriftInterval;
         (runtime.HealNotBefore, runtime.HealBackOff) = (now() + (wait * 0.9), Math.Min(wait * 2, LongestBackOff));
     }
