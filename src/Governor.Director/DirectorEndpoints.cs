@@ -1,5 +1,6 @@
 using Governor.Contracts;
 using Governor.Director.Configurations;
+using Governor.Director.DeadLetters;
 using Governor.Director.Drift;
 using Governor.Director.Operations;
 using Governor.Director.Persistence;
@@ -44,13 +45,13 @@ internal static class DirectorEndpoints
             endpoint.ConfigureConsumer<ProvisionRuntimesConsumer>(context);
             endpoint.ConfigureConsumer<DeprovisionRuntimeConsumer>(context);
         });
-        bus.DirectorEndpoint(context, UndeliverableConsumer.Queue, endpoint =>
-        {
-            endpoint.UseEntityFrameworkOutbox<DirectorDbContext>(context);
-            endpoint.ConfigureConsumer<UndeliverableConsumer>(context);
-        });
+        bus.BatchEndpoint<UndeliverableConsumer>(context, UndeliverableConsumer.Queue);
         bus.DirectorEndpoint(context, DeadLetterConsumer.Queue, endpoint =>
-            endpoint.ConfigureConsumer<DeadLetterConsumer>(context));
+        {
+            // Each may be as large as a broker takes.
+            endpoint.PrefetchCount = 8;
+            endpoint.ConfigureConsumer<DeadLetterConsumer>(context);
+        });
     }
 
     /// <summary>Maps the HTTP interface.</summary>
@@ -64,6 +65,7 @@ internal static class DirectorEndpoints
         app.MapConfigurations();
         app.MapRollouts();
         app.MapDrift();
+        app.MapDeadLetters();
         app.MapHealth();
     }
 

@@ -1,6 +1,7 @@
 using System.Text.Json.Serialization;
 using Governor.Director.Assignments;
 using Governor.Director.Configurations;
+using Governor.Director.DeadLetters;
 using Governor.Director.Drift;
 using Governor.Director.Operations;
 using Governor.Director.Persistence;
@@ -47,6 +48,7 @@ internal static class DirectorServices
         bus.OwnTopology();
         bus.Register(x =>
         {
+            x.AddReceiveEndpointObserver(provider => provider.GetRequiredService<BrokerWatch>());
             x.AddConsumer<ReportConsumer>();
             x.AddConsumer<EnrolmentConsumer>();
             x.AddConsumer<ProvisionRuntimesConsumer>();
@@ -92,10 +94,14 @@ internal static class DirectorServices
         services.AddScoped<Joiner>();
         services.AddScoped<Readiness>();
         services.AddScoped<Deregistration>();
+        services.AddScoped<Undeliverable>();
+        services.AddScoped<BrokerMark>();
         services.AddScoped<ReportRecorder>();
         services.AddScoped<DriftScan>();
         services.AddScoped<DriftComparison>();
         services.AddScoped<FindingRecorder>();
+        services.AddSingleton<BrokerWatch>();
+        services.AddHostedService(provider => provider.GetRequiredService<BrokerWatch>());
         services.AddHostedService<EachSecond>();
         services.ConfigureHttpJsonOptions(o => o.SerializerOptions.DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull);
         services.AddProblemDetails(o => o.CustomizeProblemDetails = Problems.AddCode);

@@ -26,15 +26,21 @@ public sealed class GovernorBusBuilder
     public bool IsInMemory { get; }
 
     /// <summary>Makes this process, the Director, declare the exchanges at its start, and registers
-    /// <see cref="IRuntimeProvisioner"/>. Without it (an Agent) publishing declares nothing, and the process needs no right
+    /// <see cref="IRuntimeProvisioner"/> and <see cref="IQueueReturn"/>. Without it (an Agent) publishing declares nothing, and the process needs no right
     /// on the broker beyond its own queue and the exchanges that it writes to.</summary>
     public void OwnTopology()
     {
         _ownsTopology = true;
         if (IsInMemory)
+        {
             Services.TryAddSingleton<IRuntimeProvisioner, InMemoryRuntimeProvisioner>();
-        else
-            Services.TryAddSingleton<IRuntimeProvisioner, RabbitMqRuntimeProvisioner>();
+            Services.TryAddSingleton<IQueueReturn, InMemoryQueueReturn>();
+            return;
+        }
+
+        Services.TryAddSingleton<SideConnection>();
+        Services.TryAddSingleton<IRuntimeProvisioner, RabbitMqRuntimeProvisioner>();
+        Services.TryAddSingleton<IQueueReturn, RabbitMqQueueReturn>();
     }
 
     /// <summary>Runs the bus under MassTransit's test harness: for tests, which then resolve <c>ITestHarness</c>. (Added

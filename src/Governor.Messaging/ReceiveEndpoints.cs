@@ -2,6 +2,8 @@ using Governor.Contracts;
 using MassTransit;
 using MassTransit.Transports.Fabric;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 
 namespace Governor.Messaging;
 
@@ -16,7 +18,8 @@ public static class ReceiveEndpoints
     private static readonly TimeSpan RetryStep = TimeSpan.FromMilliseconds(100);
 
     /// <summary>Adds a queue of the Director, durable, bound to the exchanges of its consumers' messages. A fault is tried
-    /// again up to five times within about five seconds, then it is a dead letter.</summary>
+    /// again up to five times within about five seconds, then it is a dead letter. While the database or the broker is away
+    /// the message waits instead.</summary>
     /// <param name="bus">The bus.</param>
     /// <param name="context">The registrations of the process.</param>
     /// <param name="queue">Name of the queue; all replicas of the Director share it. <see cref="Topology.Undeliverable"/>
@@ -37,7 +40,12 @@ public static class ReceiveEndpoints
                 endpoint.ConfigureConsumeTopology = false;
 
             UseDeadLetters(endpoint, context, queue);
-            endpoint.UseMessageRetry(retry => retry.Exponential(RetryLimit, RetryMinimum, RetryMaximum, RetryStep));
+            endpoint.UseFilter(OutageFilterOf(context, queue));
+            endpoint.UseMessageRetry(retry =>
+            {
+                retry.Exponential(RetryLimit, RetryMinimum, RetryMaximum, RetryStep);
+                retry.Ignore<Exception>(Outage.Is); // waits for as long as it takes, further out
+            });
             configure(endpoint);
         });
     }
@@ -80,6 +88,12 @@ public static class ReceiveEndpoints
             configure(endpoint);
         });
     }
+
+    private static OutageFilter OutageFilterOf(IServiceProvider services, string queue) => new(
+        queue,
+        services.GetRequiredService<TimeProvider>(),
+        services.GetRequiredService<ILogger<OutageFilter>>(),
+        services.GetService<IHostApplicationLifetime>()?.ApplicationStopping ?? CancellationToken.None);
 
     private static void UseDeadLetters(IReceiveEndpointConfigurator endpoint, IServiceProvider services, string queue)
     {

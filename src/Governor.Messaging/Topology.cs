@@ -19,6 +19,9 @@ public static class Topology
     /// <summary>Exchange of <see cref="DeadLettered"/>.</summary>
     public const string DeadLetterExchange = "governor-dead-letter";
 
+    /// <summary>Exchange that nothing is bound to: a broker without it was wiped.</summary>
+    internal const string Marker = "governor-provisioned";
+
     internal const string AlternateExchange = "alternate-exchange";
 
     /// <summary>Queues whose unreadable messages may hold a secret in clear: of them neither body nor reason is kept.</summary>

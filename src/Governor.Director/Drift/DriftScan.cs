@@ -16,7 +16,8 @@ internal sealed record DriftScanResult(int Findings, int Sent);
 /// delivers and heals. Set-based, in several short transactions, so that it holds no lock for long.</summary>
 internal sealed class DriftScan(
     DirectorDbContext db, Sweeper sweeper, Assigner assigner, DriftComparison comparison, FindingRecorder recorder,
-    GivingBack givingBack, IPublishEndpoint bus, IOptions<DriftOptions> options, IOptions<DeliveryOptions> delivery, TimeProvider clock)
+    GivingBack givingBack, BrokerMark mark, IPublishEndpoint bus, IOptions<DriftOptions> options,
+    IOptions<DeliveryOptions> delivery, TimeProvider clock)
 {
     /// <summary>Runs once; a run that is under way elsewhere is waited for.</summary>
     /// <param name="scheduledAt">The moment that the schedule names; null if somebody asked for the run.</param>
@@ -44,6 +45,7 @@ internal sealed class DriftScan(
 
     private async Task<DriftScanResult> RunAloneAsync(CancellationToken cancellationToken)
     {
+        await mark.CheckAsync(cancellationToken);
         var now = clock.GetUtcNow();
         await InTransactionAsync(() => WakeAsync(now, cancellationToken), cancellationToken);
         await sweeper.SweepAllAsync(work => InTransactionAsync(work, cancellationToken), cancellationToken);

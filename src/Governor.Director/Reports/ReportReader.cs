@@ -1,6 +1,6 @@
-using System.Text;
 using Governor.Contracts;
 using Governor.Director.Configurations;
+using Governor.Director.Persistence;
 
 namespace Governor.Director.Reports;
 
@@ -39,7 +39,5 @@ internal static class ReportReader
     private static bool IsDigest(string? digest) =>
         digest is null || (digest.Length is > 0 and <= DigestLength && digest.All(char.IsAsciiLetterOrDigit));
 
-    /// <summary>Text that PostgreSQL holds: every character but U+0000, and no half of a surrogate pair.</summary>
-    private static string? Text(string? text, int length) => text is null ? null
-        : Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(text[..Math.Min(text.Length, length)])).Replace('\0', '\uFFFD');
+    private static string? Text(string? text, int length) => text is null ? null : StoredText.Of(text, length);
 }

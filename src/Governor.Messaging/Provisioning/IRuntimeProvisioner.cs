@@ -15,4 +15,13 @@ public interface IRuntimeProvisioner
     /// <param name="runtimeId">Id of the runtime.</param>
     /// <param name="cancellationToken">Stops it half-way; repeating it goes on.</param>
     Task DeprovisionAsync(string runtimeId, CancellationToken cancellationToken);
+
+    /// <summary>Whether the broker still has the mark of <see cref="MarkAsync"/>. Without it the broker was wiped, or is a new
+    /// one: no runtime has its queue there.</summary>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    Task<bool> IsMarkedAsync(CancellationToken cancellationToken);
+
+    /// <summary>Marks the broker as one whose runtimes are provisioned, or whose provisioning nothing can lose any more.</summary>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    Task MarkAsync(CancellationToken cancellationToken);
 }

@@ -7,19 +7,16 @@ namespace Governor.Messaging;
 
 /// <summary>Provisions over a connection of its own, pipelined: declarations are sent without waiting for an answer, and
 /// one question at the end of each channel waits for them all.</summary>
-internal sealed class RabbitMqRuntimeProvisioner(IOptions<RabbitMqOptions> options) : IRuntimeProvisioner, IAsyncDisposable
+internal sealed class RabbitMqRuntimeProvisioner(SideConnection side, IOptions<RabbitMqOptions> options) : IRuntimeProvisioner
 {
     private const int Channels = 8;
-
-    private readonly SemaphoreSlim _connecting = new(1);
-    private IConnection? _connection;
 
     public async Task ProvisionAsync(IReadOnlyCollection<string> runtimeIds, CancellationToken cancellationToken)
     {
         if (runtimeIds.Count == 0)
             return;
 
-        var connection = await ConnectAsync(cancellationToken);
+        var connection = await side.OpenAsync(cancellationToken);
         await DeclareExchangesAsync(connection, cancellationToken);
 
         var refused = new ConcurrentDictionary<string, string>(StringComparer.Ordinal);
@@ -32,7 +29,7 @@ internal sealed class RabbitMqRuntimeProvisioner(IOptions<RabbitMqOptions> optio
     public async Task DeprovisionAsync(string runtimeId, CancellationToken cancellationToken)
     {
         var name = RuntimeQueue.NameOf(runtimeId);
-        var connection = await ConnectAsync(cancellationToken);
+        var connection = await side.OpenAsync(cancellationToken);
         await using var channel = await connection.CreateChannelAsync(cancellationToken: cancellationToken);
 
         // Together: an exchange that outlives its queue swallows what is sent to it.
@@ -40,11 +37,27 @@ internal sealed class RabbitMqRuntimeProvisioner(IOptions<RabbitMqOptions> optio
         await channel.ExchangeDeleteAsync(name, ifUnused: false, noWait: false, cancellationToken);
     }
 
-    public async ValueTask DisposeAsync()
+    public async Task<bool> IsMarkedAsync(CancellationToken cancellationToken)
     {
-        if (_connection is not null)
-            await _connection.DisposeAsync();
-        _connecting.Dispose();
+        var connection = await side.OpenAsync(cancellationToken);
+        await using var channel = await connection.CreateChannelAsync(cancellationToken: cancellationToken);
+        try
+        {
+            await channel.ExchangeDeclarePassiveAsync(Topology.Marker, cancellationToken);
+            return true;
+        }
+        catch (OperationInterruptedException e) when (e.ShutdownReason?.ReplyCode == Constants.NotFound)
+        {
+            return false;
+        }
+    }
+
+    public async Task MarkAsync(CancellationToken cancellationToken)
+    {
+        var connection = await side.OpenAsync(cancellationToken);
+        await using var channel = await connection.CreateChannelAsync(cancellationToken: cancellationToken);
+        await channel.ExchangeDeclareAsync(
+            Topology.Marker, ExchangeType.Fanout, durable: true, autoDelete: false, cancellationToken: cancellationToken);
     }
 
     private async Task ProvisionAsync(
@@ -95,28 +108,6 @@ internal sealed class RabbitMqRuntimeProvisioner(IOptions<RabbitMqOptions> optio
         {
             await channel.ExchangeDeclareAsync(exchange, ExchangeType.Direct, durable: true, autoDelete: false,
                 Topology.RuntimeExchangeArguments, cancellationToken: cancellationToken);
-        }
-    }
-
-    private async Task<IConnection> ConnectAsync(CancellationToken cancellationToken)
-    {
-        await _connecting.WaitAsync(cancellationToken);
-        try
-        {
-            if (_connection is { IsOpen: true })
-                return _connection;
-
-            if (_connection is not null)
-                await _connection.DisposeAsync();
-            var factory = options.Value.Address.CreateConnectionFactory();
-            factory.AutomaticRecoveryEnabled = false; // a lost connection fails the call, and the next one makes another
-            factory.ClientProvidedName = $"{AppDomain.CurrentDomain.FriendlyName} provisioning";
-            _connection = null;
-            return _connection = await factory.CreateConnectionAsync(cancellationToken);
-        }
-        finally
-        {
-            _connecting.Release();
         }
     }
 }

@@ -16,23 +16,21 @@ public sealed class DirectorCrashTests
     {
         await using var sandbox = await Sandbox.CreateAsync();
         await using var rows = Rows.Of(sandbox);
-        var director = await RunningDirector.StartAsync(sandbox);
+        await using var director = await RestartedDirector.StartAsync(sandbox);
         await using var fleet = await AgentFleet.StartAsync(sandbox, director.Api, "alone", 30);
         var rolloutId = await director.Api.ChangeAsync("alone", Slowly("https://logs.example/alone", "alone"));
 
         foreach (var progress in new[] { 3, 12 })
         {
             await rows.WaitForAsync(progress, Applied, Guid.Parse(rolloutId));
-            await director.Process.KillAsync();
-            await director.DisposeAsync();
+            await director.KillAsync();
             Assert.True(await rows.ScalarAsync<long>(Applied, Guid.Parse(rolloutId)) < 30, "The rollout was over before the kill.");
-            director = await RunningDirector.StartAsync(sandbox, ("Drift__Interval", "00:00:02"));
+            await director.StartAgainAsync(("Drift__Interval", "00:00:02"));
         }
 
         await director.Api.WaitUntilEndedAsync(rolloutId, "Succeeded");
         await fleet.HoldAsync("https://logs.example/alone");
         await EverythingIsToldAsync(rows);
-        await director.DisposeAsync();
     }
 
     [Fact]
@@ -110,7 +108,7 @@ public sealed class DirectorCrashTests
     {
         await using var sandbox = await Sandbox.CreateAsync();
         await using var rows = Rows.Of(sandbox);
-        var director = await RunningDirector.StartAsync(sandbox);
+        await using var director = await RestartedDirector.StartAsync(sandbox);
         using var folder = new AgentFolder("acted");
         await director.Api.RegisterAsync(["acted"], ("fleet", "acted"));
         await using (var agent = folder.StartAgent(sandbox))
@@ -126,12 +124,11 @@ public sealed class DirectorCrashTests
         {
             answer = director.Api.SendAsync(HttpMethod.Post, $"/admin/rollouts/{rolloutId}/{action}", body: null);
             await rows.WaitForAsync(1, "SELECT count(*) FROM rollout_actions WHERE answered_at IS NULL");
-            await director.Process.KillAsync();
+            await director.KillAsync();
         }
 
         await Assert.ThrowsAsync<HttpRequestException>(() => answer);
-        await director.DisposeAsync();
-        director = await RunningDirector.StartAsync(sandbox, ("Drift__Interval", "00:00:02"));
+        await director.StartAgainAsync(("Drift__Interval", "00:00:02"));
 
         await rows.WaitForAsync(1, "SELECT count(*) FROM rollout_actions WHERE accepted AND rollout_state = $1", state);
         var rollout = await director.Api.GetAsync($"/admin/rollouts/{rolloutId}");
@@ -140,7 +137,6 @@ public sealed class DirectorCrashTests
         Assert.Equal(action == "rollback" ? 2 : 1, await rows.ScalarAsync<long>("SELECT count(*) FROM rollouts"));
         await using var back = folder.StartAgent(sandbox);
         await director.Api.WaitUntilEndedAsync(rolloutId, action == "rollback" ? "RolledBack" : "Aborted");
-        await director.DisposeAsync();
     }
 
     /// <summary>A change that takes a while: two runtimes at a time.</summary>

@@ -36,5 +36,15 @@ internal sealed class FolderJournal : IDisposable
         return placed.Count(name => name == file);
     }
 
+    /// <summary>Calls back the moment a file comes into place, until the answer is disposed of.</summary>
+    public IDisposable OnPlaced(string file, Action act)
+    {
+        var eye = new FileSystemWatcher(folder, file) { NotifyFilter = NotifyFilters.FileName };
+        eye.Created += (_, _) => act();
+        eye.Renamed += (_, _) => act();
+        eye.EnableRaisingEvents = true;
+        return eye;
+    }
+
     public void Dispose() => watcher.Dispose();
 }
