@@ -77,7 +77,9 @@ internal interface IDirector
     /// <summary>Claims the rollouts that are due.</summary>
     IReadOnlyList<Mail> Tick();
 
-    IReadOnlyList<Mail> RunDrift(DriftMode mode);
+    /// <param name="mode">What is done about drift.</param>
+    /// <param name="isBrokerMarked">Whether the broker has its mark, or was wiped.</param>
+    IReadOnlyList<Mail> RunDrift(DriftMode mode, bool isBrokerMarked);
 
     /// <summary>Directors are up again after a gap: silence counts anew.</summary>
     void ListenAgain();

@@ -238,8 +238,7 @@ internal sealed partial class World
                 reports.Clear();
                 foreach (var runtimeId in queues.Keys)
                     LoseQueue(runtimeId);
-                // The marker exchange is missing: the whole fleet is provisioned again.
-                Route(model.Runtimes.Keys.Select(id => new Provision(id)));
+                isBrokerMarked = false;
                 break;
         }
     }

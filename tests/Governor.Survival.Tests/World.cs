@@ -32,6 +32,7 @@ internal sealed partial class World
     private readonly HashSet<string> bound = new(StringComparer.Ordinal);
     private DriftMode mode = DriftMode.Heal;
     private bool directorsUp = true;
+    private bool isBrokerMarked = true;
     private bool? dies;
     private int sends;
 
@@ -196,7 +197,8 @@ internal sealed partial class World
         if (directorsUp && clock.Now % ModelDirector.DriftInterval == 0)
         {
             trace?.Add($"drift run at {clock.Now}");
-            Operate(d => d.RunDrift(mode));
+            Operate(d => d.RunDrift(mode, isBrokerMarked));
+            isBrokerMarked = true;
         }
 
         for (var rounds = 0; quickly && IsAnythingUnderWay; rounds++)

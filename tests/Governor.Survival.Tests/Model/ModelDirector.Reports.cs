@@ -116,8 +116,10 @@ internal sealed partial class ModelDirector
 
     /// <summary><i>Drift</i>: wakes what went quiet, sweeps, gives back what was rejected outside of a rollout, delivers and
     /// heals.</summary>
-    public IReadOnlyList<Mail> RunDrift(DriftMode mode)
+    public IReadOnlyList<Mail> RunDrift(DriftMode mode, bool isBrokerMarked)
     {
+        if (!isBrokerMarked)
+            outbox.AddRange(Runtimes.Keys.Select(id => new Provision(id)));
         if (Holds(Rule.DriftWakesQuietRollouts))
             Wake();
         foreach (var configuration in Configurations.Values.Where(c => !Open(c.Name).Any()))

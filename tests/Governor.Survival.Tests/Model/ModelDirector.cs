@@ -218,10 +218,13 @@ internal sealed partial class ModelDirector(Func<long> now, Rule? off = null) : 
         return Sent();
     }
 
-    /// <summary>What found no queue: its targets are deferred, and the queue is made again.</summary>
+    /// <summary>What found no queue: its targets are deferred, it counts as never sent, and the queue is made again.</summary>
     public IReadOnlyList<Mail> TakeBack(Undeliverable message)
     {
-        foreach (var rollout in Rollouts.Where(r => !r.IsFinal && message.Generation > 0 && Runtimes.ContainsKey(message.RuntimeId)))
+        if (!Runtimes.TryGetValue(message.RuntimeId, out var runtime))
+            return [];
+
+        foreach (var rollout in Rollouts.Where(r => !r.IsFinal))
         {
             if (rollout.Targets.TryGetValue(message.RuntimeId, out var target) && target.State == TargetState.Dispatched
                 && target.Generation <= message.Generation)
@@ -231,6 +234,8 @@ internal sealed partial class ModelDirector(Func<long> now, Rule? off = null) : 
             }
         }
 
+        if (message.Generation > 0 && runtime.SentGeneration == message.Generation)
+            runtime.SentGeneration--;
         outbox.Add(new Provision(message.RuntimeId));
         return Sent();
     }

@@ -69,7 +69,7 @@ internal class BusProxy : DispatchProxy
     private Action<object> publish = _ => { };
     private object? message;
 
-    /// <summary>A publish endpoint, a consume context, or whatever else returns nothing but tasks.</summary>
+    /// <summary>A publish endpoint, or a consume context.</summary>
     public static T Of<T>(Action<object> publish, object? message = null)
         where T : class
     {
@@ -91,8 +91,7 @@ internal class BusProxy : DispatchProxy
                 publish(args![0]!);
                 return Task.CompletedTask;
             default:
-                return targetMethod.ReturnType == typeof(Task) ? Task.CompletedTask
-                    : throw new NotSupportedException($"Nothing here answers {targetMethod}.");
+                throw new NotSupportedException($"Nothing here answers {targetMethod}.");
         }
     }
 }

@@ -6,6 +6,7 @@ using Governor.Director.Persistence;
 using Governor.Director.Reports;
 using Governor.Director.Rollouts;
 using Governor.Director.Runtimes;
+using Governor.Messaging;
 using Governor.Survival.Tests.Fleet;
 using MassTransit;
 using Microsoft.EntityFrameworkCore;
@@ -15,7 +16,7 @@ using Microsoft.Extensions.Options;
 namespace Governor.Survival.Tests.Sql;
 
 /// <summary>The Director's own services on a database, without a bus.</summary>
-internal sealed class SqlDirector(IServiceProvider services, WorldClock clock, Sink sink) : ITwin
+internal sealed class SqlDirector(IServiceProvider services, WorldClock clock, Sink sink, MarkedBroker broker) : ITwin
 {
     private static readonly CancellationToken None = CancellationToken.None;
     private readonly Dictionary<Guid, RolloutKey> rollouts = [];
@@ -113,23 +114,23 @@ internal sealed class SqlDirector(IServiceProvider services, WorldClock clock, S
     });
 
     public IReadOnlyList<Mail> Enrol(Enrolment enrolment) => Run(scope => Consumer<EnrolmentConsumer>(scope).Consume(
-        Context<Batch<AgentEnrolled>>(new BatchOf<AgentEnrolled>(Context<AgentEnrolled>(new AgentEnrolled(
-            enrolment.RuntimeId, "standalone-kyma", "instance", new AgentPublicKey("kid", "EC", "P-256", "x", "y"),
-            TimeSpan.FromSeconds(AgentProcess.ReportInterval), "1.0.0", enrolment.Start))))));
+        Batch(new AgentEnrolled(enrolment.RuntimeId, "standalone-kyma", "instance", new AgentPublicKey("kid", "EC", "P-256", "x", "y"),
+            TimeSpan.FromSeconds(AgentProcess.ReportInterval), "1.0.0", enrolment.Start))));
 
     public IReadOnlyList<Mail> Provision(string runtimeId) => Run(scope =>
-        Consumer<ProvisionRuntimesConsumer>(scope).Consume(Context<ProvisionRuntimes>(new ProvisionRuntimes([runtimeId]))));
+        Consumer<ProvisionRuntimesConsumer>(scope).Consume(Context(new ProvisionRuntimes([runtimeId]))));
 
     public IReadOnlyList<Mail> TakeBack(Undeliverable message) => Run(scope => message.Generation == 0
-        ? Consumer<UndeliverableConsumer>(scope).Consume(Context<ReportRequested>(new ReportRequested(message.RuntimeId, 1)))
-        : Consumer<UndeliverableConsumer>(scope).Consume(Context<ConfigurationUpdated>(
-            new ConfigurationUpdated(message.RuntimeId, message.Generation, new DesiredState([], [])))));
+        ? Consumer<UndeliverableConsumer>(scope).Consume(Batch(new ReportRequested(message.RuntimeId, 1)))
+        : Consumer<UndeliverableConsumer>(scope).Consume(
+            Batch(new ConfigurationUpdated(message.RuntimeId, message.Generation, new DesiredState([], [])))));
 
     public IReadOnlyList<Mail> Tick() => Run(scope => EachSecond.ClaimDueAsync(
         scope.GetRequiredService<DirectorDbContext>(), scope.GetRequiredService<IPublishEndpoint>(), clock.GetUtcNow(), None));
 
-    public IReadOnlyList<Mail> RunDrift(DriftMode mode)
+    public IReadOnlyList<Mail> RunDrift(DriftMode mode, bool isBrokerMarked)
     {
+        broker.IsMarked = isBrokerMarked;
         services.GetRequiredService<IOptions<DriftOptions>>().Value.Mode = mode;
         return Run(scope => scope.GetRequiredService<DriftScan>().RunAsync(scheduledAt: null, None));
     }
@@ -162,8 +163,11 @@ internal sealed class SqlDirector(IServiceProvider services, WorldClock clock, S
 
     private static T Consumer<T>(IServiceProvider scope) => ActivatorUtilities.CreateInstance<T>(scope);
 
-    private ConsumeContext<T> Context<T>(object message)
+    private ConsumeContext<T> Context<T>(T message)
         where T : class => BusProxy.Of<ConsumeContext<T>>(sink.Sent.Add, message);
+
+    private ConsumeContext<Batch<T>> Batch<T>(T message)
+        where T : class => Context<Batch<T>>(new BatchOf<T>(Context(message)));
 
     /// <summary>Does something in a scope of its own, and waits: a history is one thing after another.</summary>
     /// <returns>What was sent.</returns>
@@ -229,4 +233,22 @@ internal sealed class BatchOf<T>(ConsumeContext<T> message) : Batch<T>
     }
 
     System.Collections.IEnumerator System.Collections.IEnumerable.GetEnumerator() => GetEnumerator();
+}
+
+/// <summary>A broker that has whatever it should have, but for its mark.</summary>
+internal sealed class MarkedBroker : IRuntimeProvisioner
+{
+    public bool IsMarked { get; set; } = true;
+
+    public Task ProvisionAsync(IReadOnlyCollection<string> runtimeIds, CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task DeprovisionAsync(string runtimeId, CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task<bool> IsMarkedAsync(CancellationToken cancellationToken) => Task.FromResult(IsMarked);
+
+    public Task MarkAsync(CancellationToken cancellationToken)
+    {
+        IsMarked = true;
+        return Task.CompletedTask;
+    }
 }

@@ -24,17 +24,17 @@ internal sealed class SqlStore : IAsyncDisposable
     private SqlStore(WebApplicationBuilder builder, Func<Task> drop)
     {
         this.drop = drop;
-        var sink = new Sink();
+        var (sink, broker) = (new Sink(), new MarkedBroker());
         builder.Logging.ClearProviders();
         builder.Services.AddSingleton<TimeProvider>(Clock);
         builder.Services.AddSingleton(sink);
         builder.Services.AddScoped<Outbox>();
         builder.Services.AddScoped(scope => BusProxy.Of<IPublishEndpoint>(scope.GetRequiredService<Outbox>().Publish));
-        builder.Services.AddSingleton(BusProxy.Of<IRuntimeProvisioner>(_ => { }));
+        builder.Services.AddSingleton<IRuntimeProvisioner>(broker);
         builder.Services.ConfigureDbContext<DirectorDbContext>((scope, options) =>
             options.AddInterceptors(scope.GetRequiredService<Outbox>(), new WithoutSync()));
         app = builder.Build();
-        Director = new SqlDirector(app.Services, Clock, sink);
+        Director = new SqlDirector(app.Services, Clock, sink, broker);
     }
 
     public WorldClock Clock { get; } = new();
