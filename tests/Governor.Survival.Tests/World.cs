@@ -19,11 +19,15 @@ internal sealed partial class World
     private const int QueueLength = 16;
     private const int SteadyIntervals = 6;
 
+    /// <summary>Seconds for which a twin goes along once the faults have stopped. By then it has done whatever it can do, and
+    /// the model goes on alone to the end.</summary>
+    private const int TwinGoesAlong = 90;
+
     private readonly History history;
     private readonly Rule? off;
     private readonly WorldClock clock;
     private readonly ModelDirector model;
-    private readonly ITwin? twin;
+    private ITwin? twin;
     private readonly Trace? trace;
     private readonly AgentProcess[] agents;
     private readonly List<Mail> inbox = [];
@@ -219,9 +223,13 @@ internal sealed partial class World
             agent.Runtime.Failing = 0;
         }
 
-        var until = (2 * clock.Now) + 200;
+        var (stopped, until) = (clock.Now, (2 * clock.Now) + 200);
         while (clock.Now < until)
+        {
             PassSecond(quickly: true);
+            if (clock.Now == stopped + TwinGoesAlong)
+                twin = null;
+        }
     }
 
     private static void Require(bool holds, string invariant, Func<string> details)
