@@ -31,7 +31,7 @@ internal sealed class RolloutActionHandler(
         Guid rolloutId, string kind, string requestedBy, CancellationToken cancellationToken)
     {
         var now = clock.GetUtcNow();
-        await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
+        await using var transaction = await db.JoinTransactionAsync(cancellationToken);
         if (!await db.Rollouts.AnyAsync(r => r.CorrelationId == rolloutId, cancellationToken))
             return null;
 

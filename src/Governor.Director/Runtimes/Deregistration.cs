@@ -18,7 +18,7 @@ internal sealed partial class Deregistration(
         string tenant, string runtimeId, bool force, int? expectedVersion, CancellationToken cancellationToken)
     {
         var now = clock.GetUtcNow();
-        await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
+        await using var transaction = await db.JoinTransactionAsync(cancellationToken);
         if (!await db.Runtimes.AnyAsync(r => r.RuntimeId == runtimeId && r.Tenant == tenant, cancellationToken))
             return FleetRegistry.NotFound(runtimeId);
 
