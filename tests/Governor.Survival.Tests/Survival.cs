@@ -10,6 +10,9 @@ internal static class Survival
     /// <summary>Set to a seed, it makes every test run the history of that seed alone.</summary>
     private const string SeedVariable = "GOVERNOR_SURVIVAL_SEED";
 
+    /// <summary>Set to a number, it makes each test run so many histories: for a long search.</summary>
+    private const string CountVariable = "GOVERNOR_SURVIVAL_HISTORIES";
+
     /// <summary>The size that generators get; these do not depend on it.</summary>
     private const int Size = 50;
 
@@ -22,6 +25,8 @@ internal static class Survival
         var first = (ulong)Random.Shared.NextInt64();
         if (Environment.GetEnvironmentVariable(SeedVariable) is { Length: > 0 } only)
             (first, histories) = (ulong.Parse(only), 1);
+        else if (Environment.GetEnvironmentVariable(CountVariable) is { Length: > 0 } count)
+            histories = int.Parse(count);
         if (Find(first, histories, run, mostOperations) is { } found)
             Assert.Fail(Explain(found.Seed, found.History, found.Failure, run));
     }
@@ -33,13 +38,16 @@ internal static class Survival
         for (var i = 0; i < histories; i++)
         {
             var seed = first + (ulong)i;
-            var history = Histories.Any(mostOperations).Sample(1, new Rnd(seed), Size).Single();
+            var history = Of(seed, mostOperations);
             if (Failure(history, run) is { } failure)
                 return (seed, history, failure);
         }
 
         return null;
     }
+
+    /// <summary>The history of a seed.</summary>
+    public static History Of(ulong seed, int mostOperations = 40) => Histories.Any(mostOperations).Sample(1, new Rnd(seed), Size).Single();
 
     private static Exception? Failure(History history, Action<History, Trace?> run)
     {

@@ -37,7 +37,7 @@ internal sealed class Changes : Dictionary<string, RevisionRow?>
 internal sealed partial class ModelDirector
 {
     private bool IsAway(RuntimeRow runtime) =>
-        runtime.HeardAt is not { } heard || now() - Math.Max(heard, listeningSince ?? now()) > 3 * runtime.ReportInterval;
+        runtime.HeardAt is not { } heard || now() - Math.Max(heard, listeningSince) > 3 * runtime.ReportInterval;
 
     private bool CanBeSentTo(RuntimeRow runtime) => runtime.State != RuntimeState.Provisioning && !IsAway(runtime);
 

@@ -12,7 +12,7 @@ internal sealed partial class ModelDirector(Func<long> now, Rule? off = null) : 
     private readonly List<ActionRow> actions = [];
     private readonly SortedDictionary<string, long> retired = new(StringComparer.Ordinal);
     private List<Mail> outbox = [];
-    private long? listeningSince = 0;
+    private long listeningSince;
 
     public SortedDictionary<string, ConfigurationRow> Configurations { get; } = new(StringComparer.Ordinal);
 
@@ -152,8 +152,6 @@ internal sealed partial class ModelDirector(Func<long> now, Rule? off = null) : 
             if (Begins(revision) && target is null or { State: TargetState.Removed }
                 && rollout.State is not (RolloutStates.Aborting or RolloutStates.RollingBack))
             {
-                if (!Begins(revision))
-                    continue;
                 AddTarget(rollout, runtime.Id);
                 Progress(rollout);
             }

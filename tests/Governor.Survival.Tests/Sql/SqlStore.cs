@@ -64,7 +64,10 @@ internal sealed class SqlStore : IAsyncDisposable
                    eval "$(infra/servers.sh env)"
                  """);
         var name = $"governor-survival-{Guid.NewGuid():N}";
-        var own = new NpgsqlConnectionStringBuilder(server) { Database = name, Options = "-c synchronous_commit=off" };
+        var own = new NpgsqlConnectionStringBuilder(server)
+        {
+            Database = name, Options = "-c synchronous_commit=off", MaxAutoPrepare = 300, AutoPrepareMinUsages = 2,
+        };
         await ExecuteAsync(server, $"CREATE DATABASE \"{name}\"");
         var builder = Builder(("ConnectionStrings:Director", own.ConnectionString));
         builder.AddDirectorOnPostgres();
