@@ -20,8 +20,8 @@ internal static class Reference
             if (target is null || target.Generation <= runtime.Birth)
                 continue;
 
-            // What was to take it away was superseded or cancelled on its way: the stable one is at its place.
-            if (target is { State: TargetState.Superseded or TargetState.Cancelled, Digest: null, Attempts: > 0 })
+            // It was to be taken away, and was never seen to be, because the rollout ended before: the stable one is at its place.
+            if (target is { Digest: null, Attempts: > 0 })
                 expected.Add(OrNone(stable));
             if (target.State is not (TargetState.Applied or TargetState.Skipped))
                 continue;
