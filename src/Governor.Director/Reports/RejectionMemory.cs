@@ -7,12 +7,22 @@ namespace Governor.Director.Reports;
 /// <summary>What reports say of contents that runtimes reject.</summary>
 internal static class RejectionMemory
 {
-    /// <summary>Remembers what is rejected, and forgets it once it is applied.</summary>
+    /// <summary>Remembers what is rejected, and forgets it once a rollout has brought it after all. Not at every report that
+    /// says <c>applied</c>: where another configuration of the same content is shadowed, it says so for ever.</summary>
+    /// <param name="db">The database.</param>
+    /// <param name="reports">The reports.</param>
+    /// <param name="applied">Digests of the targets that became applied by them.</param>
+    /// <param name="now">The present.</param>
+    /// <param name="cancellationToken">Ends the work.</param>
     public static async Task RememberAsync(
-        this DirectorDbContext db, IReadOnlyCollection<RuntimeReported> reports, DateTimeOffset now, CancellationToken cancellationToken)
+        this DirectorDbContext db, IReadOnlyCollection<RuntimeReported> reports,
+        IEnumerable<(string RuntimeId, string Digest)> applied, DateTimeOffset now, CancellationToken cancellationToken)
     {
         var known = (await db.RejectionsOfAsync(reports.Select(r => r.RuntimeId), cancellationToken)).All;
-        var rejected = Digests(reports, ApplyOutcome.Rejected);
+        var rejected = reports
+            .SelectMany(r => r.Configurations.Where(c => c.Outcome == ApplyOutcome.Rejected && c.OutcomeDigest is not null)
+                .Select(c => (r.RuntimeId, c.OutcomeDigest!)))
+            .ToHashSet();
         var added = new RowSet(db, ("runtime_id", ColumnType.Text), ("digest", ColumnType.Text));
         foreach (var (runtimeId, digest) in rejected.Except(known))
             added.Add(runtimeId, digest);
@@ -23,15 +33,9 @@ internal static class RejectionMemory
             """, cancellationToken, ("now", now));
 
         var forgotten = new RowSet(db, ("runtime_id", ColumnType.Text), ("digest", ColumnType.Text));
-        foreach (var (runtimeId, digest) in Digests(reports, ApplyOutcome.Applied).Except(rejected).Intersect(known))
+        foreach (var (runtimeId, digest) in applied.Except(rejected).Intersect(known))
             forgotten.Add(runtimeId, digest);
         await forgotten.ExecuteAsync(
             "DELETE FROM rejections WHERE (runtime_id, digest) IN (SELECT x.runtime_id, x.digest FROM {rows})", cancellationToken);
     }
-
-    private static HashSet<(string RuntimeId, string Digest)> Digests(IEnumerable<RuntimeReported> reports, ApplyOutcome outcome) =>
-    [
-        .. reports.SelectMany(r => r.Configurations.Where(c => c.Outcome == outcome && c.OutcomeDigest is not null)
-            .Select(c => (r.RuntimeId, c.OutcomeDigest!))),
-    ];
 }

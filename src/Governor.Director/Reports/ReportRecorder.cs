@@ -44,7 +44,7 @@ internal sealed partial class ReportRecorder(
         }
 
         var changes = new TargetChanges(db, now);
-        var applied = new List<(string RuntimeId, RevisionKey Revision)>();
+        var applied = new List<(string RuntimeId, RevisionKey Revision, string Digest)>();
         foreach (var target in targets)
         {
             var revision = concerned[target.RolloutId];
@@ -53,7 +53,7 @@ internal sealed partial class ReportRecorder(
             {
                 changes.Move(target, decision.State, decision.Reason, decision.Message);
                 if (decision.State == TargetState.Applied && target.Digest is not null)
-                    applied.Add((target.RuntimeId, revision));
+                    applied.Add((target.RuntimeId, revision, target.Digest));
             }
         }
 
@@ -69,7 +69,7 @@ internal sealed partial class ReportRecorder(
         await SaveRuntimesAsync(fleet, heard, ask, now, cancellationToken);
         await SaveItemsAsync(heard, cancellationToken);
         await SaveShownAsync(fleet, heard, applied, cancellationToken);
-        await db.RememberAsync(heard.Values, now, cancellationToken);
+        await db.RememberAsync(heard.Values, applied.Select(a => (a.RuntimeId, a.Digest)), now, cancellationToken);
         await readiness.SendUnsentAsync(heard.Keys.Select(id => fleet.Find(id)!), cancellationToken);
         await deregistration.CompleteAsync(fleet, heard.Values, cancellationToken);
 
@@ -86,7 +86,7 @@ internal sealed partial class ReportRecorder(
         var ids = runtimeIds.ToList();
         return db.Rollouts.Where(r => r.EndedAt == null)
             .Where(r => db.Targets.Any(t => t.RolloutId == r.CorrelationId && ids.Contains(t.RuntimeId)
-                && (t.Generation > 0 || t.State == TargetState.Waiting)))
+                && (t.Generation > 0 || t.State == TargetState.Waiting || t.State == TargetState.Deferred)))
             .Select(r => r.CorrelationId).ToListAsync(cancellationToken);
     }
 
@@ -233,7 +233,7 @@ internal sealed partial class ReportRecorder(
     /// <summary>Remembers which assignments have been shown since they were made; and of those that have not, a later revision
     /// than was known that the runtime did apply before.</summary>
     private async Task SaveShownAsync(
-        FleetSlice fleet, Dictionary<string, RuntimeReported> heard, List<(string RuntimeId, RevisionKey Revision)> applied,
+        FleetSlice fleet, Dictionary<string, RuntimeReported> heard, List<(string RuntimeId, RevisionKey Revision, string Digest)> applied,
         CancellationToken cancellationToken)
     {
         var rows = new RowSet(db, ("runtime_id", ColumnType.Text), ("configuration", ColumnType.Text),

@@ -82,6 +82,7 @@ internal sealed class Sweeper(DirectorDbContext db, Assigner assigner, RevisionC
         var behind = await db.Configurations.AsNoTracking()
             .Where(c => c.StableRevision > 0
                 && !db.Rollouts.Any(r => r.Tenant == c.Tenant && r.Configuration == c.Name && r.EndedAt == null))
+            .OrderBy(c => c.Tenant).ThenBy(c => c.Name)
             .Select(c => new { c.Tenant, c.Name }).ToListAsync(cancellationToken);
         foreach (var configuration in behind)
         {

@@ -48,6 +48,28 @@ public sealed class GiveBackTests : DirectorTests
     }
 
     [Fact]
+    public async Task Given_a_runtime_that_rejects_in_one_configuration_what_it_holds_in_another_Then_it_is_not_brought_and_taken_back_for_ever()
+    {
+        await Host.GivenRuntimesAsync("eu-1");
+        Host["eu-1"].Rejects("cache");
+        await Host.UntilRolloutAsync(
+            await Host.RollOutAsync("cache", Change.To("redis-a", policy: new { maxFailures = 1 })), "CompletedWithFailures");
+        await UntilHoldsNothingAsync("eu-1");
+        await Host.GivenRolledOutAsync("copy", Change.To("redis-a"));
+
+        // It may be brought once more: the same content has been applied after all.
+        for (var run = 0; run < 2; run++)
+        {
+            await Host.AdvanceAsync(TimeSpan.FromMinutes(2));
+            await Host.RecordAsync(Host["eu-1"].Report());
+            await Host.ScanAsync();
+            await Host.UntilSettledAsync("eu-1");
+        }
+
+        await NothingMoreIsSentAsync("eu-1");
+    }
+
+    [Fact]
     public async Task Given_a_rollout_over_its_budget_Then_whoever_does_not_hold_it_is_given_back_what_it_held()
     {
         await Host.GivenRuntimesAsync("eu-1", "eu-2");
