@@ -7,6 +7,11 @@ internal static class DirectorHelp
         """
         Governor.Director: holds the desired configuration of a fleet of runtimes and rolls changes out to their Agents.
 
+        Governor.Director             run it
+        Governor.Director restored    say that the database was restored from a backup, before the Directors start again: all
+                                      generations go up, so that every runtime is sent the whole. Needs
+                                      ConnectionStrings__Director only. It refuses while a Director is at work; --force does not.
+
         Settings (environment variables; the same keys work in appsettings.json and as --Key:Name=value):
           ConnectionStrings__RabbitMq    amqp://user:password@host:port/vhost, amqps for TLS             required
           ConnectionStrings__Director    Npgsql connection string of the Director's database             required
@@ -19,6 +24,7 @@ internal static class DirectorHelp
           Delivery__Deadline             time that a message has before it is sent again, hh:mm:ss       00:00:30
           Logging__Console__FormatterName  json for structured logs                                      simple
 
-        It answers on /health/live and /health/ready; the README has a tour. Exit code: 0 after SIGTERM, 1 for wrong settings.
+        It answers on /health/live and /health/ready; the README has a tour. Exit code: 0 after SIGTERM,
+        1 for wrong settings and for what restored refuses.
         """;
 }

@@ -10,6 +10,12 @@ if (args.Any(arg => arg is "--help" or "-h" or "-?"))
 
 try
 {
+    if (args is [RestoredCommand.Name, .. var rest])
+    {
+        await RestoredCommand.RunAsync(rest, TimeProvider.System, Console.Out);
+        return 0;
+    }
+
     var builder = WebApplication.CreateBuilder(args);
     var start = new StartUp(builder);
     builder.ListenOnLoopbackByDefault();

@@ -90,7 +90,9 @@ internal sealed class FleetRegistry(
         var retired = await db.RetiredRuntimes.AsNoTracking().Where(r => ids.Contains(r.RuntimeId))
             .ToDictionaryAsync(r => r.RuntimeId, r => r.Generation, StringComparer.Ordinal, cancellationToken);
 
-        // A former life's generation goes on, so that its late messages and reports stay behind.
+        // A former life's generation goes on, so that its late messages and reports stay behind. A restored database may not
+        // know that there was one.
+        var floor = await db.Restorations.MaxAsync(r => (long?)r.BaseGeneration, cancellationToken) ?? 0;
         var rows = new RowSet(db, ("runtime_id", ColumnType.Text), ("kind", ColumnType.Text), ("labels", ColumnType.Text),
             ("generation", ColumnType.Integer));
         var created = new HashSet<string>(StringComparer.Ordinal);
@@ -98,7 +100,7 @@ internal sealed class FleetRegistry(
         {
             created.Add(registration.RuntimeId);
             rows.Add(registration.RuntimeId, registration.Kind, db.LabelsToStored(registration.Labels),
-                retired.GetValueOrDefault(registration.RuntimeId));
+                Math.Max(floor, retired.GetValueOrDefault(registration.RuntimeId)));
         }
 
         var inserted = await rows.ExecuteAsync(
