@@ -7,7 +7,7 @@ usage() {
 Usage: infra/test.sh [PROJECT...]        for example: infra/test.sh Governor.Agent.Tests
 
 Finds or starts RabbitMQ and PostgreSQL, builds the solution, runs the test projects (default: all under tests) and prints
-"N passed, N failed" as its last line. The exit code is 0 only if all tests ran and passed; a project that crashed, was
+"N passed, N failed" as its last line. As root, it installs the Debian packages that are missing (Node.js for a test client). The exit code is 0 only if all tests ran and passed; a project that crashed, was
 ended after its time, ran no test or skipped one counts as a failure. Full output: TestResults/PROJECT.log.
 
 Servers, the first of these that there is:
@@ -87,6 +87,18 @@ stop_servers() {
   engine=none
 }
 
+# --- packages --------------------------------------------------------------------------------------------------------
+
+# A foreign client of the commands is a Node script.
+need_node() {
+  if command -v node >/dev/null && command -v npm >/dev/null; then return; fi
+  local how="apt-get update && apt-get install --no-install-recommends nodejs npm"
+  if ((EUID != 0)) || ! command -v apt-get >/dev/null; then die "needs nodejs and npm; install with (as root): $how"; fi
+  say "installing nodejs and npm"
+  { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends nodejs npm; } \
+    >"$results/packages.log" 2>&1 </dev/null || { tail -n 20 -- "$results/packages.log" >&2; die "could not install nodejs and npm: $how"; }
+}
+
 # --- projects --------------------------------------------------------------------------------------------------------
 
 declare -A running=() # process id → project
@@ -163,6 +175,7 @@ for project in "${selected[@]}"; do
 done
 
 rm -rf -- "$results" && mkdir -p -- "$results"
+case " ${selected[*]} " in *" Governor.IntegrationTests "*) need_node ;; esac
 dotnet build Governor.Messaging.sln --configuration "$configuration" --verbosity quiet --nologo || die "the build failed"
 start_servers
 

@@ -1,4 +1,5 @@
 using Governor.Contracts;
+using Governor.Director.Commands;
 using Governor.Director.Configurations;
 using Governor.Director.DeadLetters;
 using Governor.Director.Drift;
@@ -52,6 +53,7 @@ internal static class DirectorEndpoints
             endpoint.PrefetchCount = 8;
             endpoint.ConfigureConsumer<DeadLetterConsumer>(context);
         });
+        bus.CommandEndpoints(context);
     }
 
     /// <summary>Maps the HTTP interface.</summary>
@@ -59,8 +61,6 @@ internal static class DirectorEndpoints
     {
         app.UseExceptionHandler();
         app.UseStatusCodePages();
-        app.Use((http, next) => http.Request.Headers.ContainsKey("Idempotency-Key")
-            ? Problems.NotImplemented("The header `Idempotency-Key`").ExecuteAsync(http) : next(http));
         app.MapRuntimes();
         app.MapConfigurations();
         app.MapRollouts();

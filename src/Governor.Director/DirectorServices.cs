@@ -1,5 +1,6 @@
 using System.Text.Json.Serialization;
 using Governor.Director.Assignments;
+using Governor.Director.Commands;
 using Governor.Director.Configurations;
 using Governor.Director.DeadLetters;
 using Governor.Director.Drift;
@@ -55,6 +56,7 @@ internal static class DirectorServices
             x.AddConsumer<DeprovisionRuntimeConsumer>();
             x.AddConsumer<UndeliverableConsumer>();
             x.AddConsumer<DeadLetterConsumer>();
+            x.AddCommands();
             x.AddSagaStateMachine<RolloutStateMachine, Rollout>().EntityFrameworkRepository(r =>
             {
                 r.ConcurrencyMode = ConcurrencyMode.Pessimistic;
@@ -85,6 +87,7 @@ internal static class DirectorServices
         services.AddScoped<Assigner>();
         services.AddScoped<Dispatcher>();
         services.AddScoped<Sweeper>();
+        services.AddScoped<GivingBack>();
         services.AddScoped<RolloutEngine>();
         services.AddScoped<RolloutPlanner>();
         services.AddScoped<RolloutActionHandler>();
@@ -99,6 +102,7 @@ internal static class DirectorServices
         services.AddScoped<DriftScan>();
         services.AddScoped<DriftComparison>();
         services.AddScoped<FindingRecorder>();
+        services.AddCommands();
         services.AddSingleton<BrokerWatch>();
         services.AddHostedService(provider => provider.GetRequiredService<BrokerWatch>());
         services.AddHostedService<EachSecond>();

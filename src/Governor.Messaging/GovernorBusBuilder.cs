@@ -26,7 +26,8 @@ public sealed class GovernorBusBuilder
     public bool IsInMemory { get; }
 
     /// <summary>Makes this process, the Director, declare the exchanges at its start, and registers
-    /// <see cref="IRuntimeProvisioner"/> and <see cref="IQueueReturn"/>. Without it (an Agent) publishing declares nothing, and the process needs no right
+    /// <see cref="IRuntimeProvisioner"/>, <see cref="IQueueReturn"/> and <see cref="PlainAnswers"/>. Without it (an Agent)
+    /// publishing declares nothing, and the process needs no right
     /// on the broker beyond its own queue and the exchanges that it writes to.</summary>
     public void OwnTopology()
     {
@@ -35,12 +36,14 @@ public sealed class GovernorBusBuilder
         {
             Services.TryAddSingleton<IRuntimeProvisioner, InMemoryRuntimeProvisioner>();
             Services.TryAddSingleton<IQueueReturn, InMemoryQueueReturn>();
+            Services.TryAddSingleton(new PlainAnswers(side: null));
             return;
         }
 
         Services.TryAddSingleton<SideConnection>();
         Services.TryAddSingleton<IRuntimeProvisioner, RabbitMqRuntimeProvisioner>();
         Services.TryAddSingleton<IQueueReturn, RabbitMqQueueReturn>();
+        Services.TryAddSingleton(services => new PlainAnswers(services.GetRequiredService<SideConnection>()));
     }
 
     /// <summary>Runs the bus under MassTransit's test harness: for tests, which then resolve <c>ITestHarness</c>. (Added

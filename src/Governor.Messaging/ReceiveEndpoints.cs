@@ -50,6 +50,21 @@ public static class ReceiveEndpoints
         });
     }
 
+    /// <summary>Adds a queue of the Director for one kind of command: what comes is a MassTransit envelope, or plain JSON with
+    /// <c>content-type: application/json</c> from any AMQP client. The exchange of that kind has the name of the queue.</summary>
+    /// <param name="bus">The bus.</param>
+    /// <param name="context">The registrations of the process.</param>
+    /// <param name="queue">Name of queue and exchange.</param>
+    /// <param name="configure">Adds the consumer, of <see cref="System.Text.Json.Nodes.JsonObject"/>.</param>
+    public static void CommandEndpoint(
+        this IBusFactoryConfigurator bus, IBusRegistrationContext context, string queue, Action<IReceiveEndpointConfigurator> configure) =>
+        bus.DirectorEndpoint(context, queue, endpoint =>
+        {
+            endpoint.ConfigureConsumeTopology = false; // the queue's own exchange is the one that commands are published to
+            endpoint.UseRawJsonDeserializer(RawSerializerOptions.AnyMessageType, isDefault: false);
+            configure(endpoint);
+        });
+
     /// <summary>Adds the queue of one runtime, with the arguments of <see cref="RuntimeQueue"/>. On RabbitMQ it binds
     /// nothing, because the Director does; in memory it binds what goes to Agents by the runtime's id.</summary>
     /// <remarks>Of several consumers of the queue one is active. A fault is a dead letter at once: an Agent retries inside

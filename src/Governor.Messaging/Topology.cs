@@ -1,5 +1,6 @@
 using System.Collections.Frozen;
 using System.Reflection;
+using System.Text.Json.Nodes;
 using Governor.Contracts;
 using MassTransit;
 using InMemoryExchangeType = MassTransit.Transports.Fabric.ExchangeType;
@@ -49,6 +50,7 @@ public static class Topology
         }
 
         bus.DeployPublishTopology = true;
+        bus.Publish<JsonObject>(publish => publish.Exclude = true); // commands are consumed as such, and published as records
         Route<ConfigurationUpdated>(message => message.RuntimeId);
         Route<CredentialRotated>(message => message.RuntimeId);
         Route<ReportRequested>(message => message.RuntimeId);

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
 
 namespace Governor.Contracts;
 
@@ -45,7 +46,10 @@ public sealed record DesiredComponent(
 /// <param name="Name">Name of the setting, as the component type defines it.</param>
 /// <param name="Value">Plain value, any JSON; absent when <paramref name="SecretKeyRef"/> is given.</param>
 /// <param name="SecretKeyRef">Reference to an entry of a credential.</param>
-public sealed record ComponentSetting(string Name, JsonElement? Value = null, SecretKeyRef? SecretKeyRef = null);
+public sealed record ComponentSetting(
+    string Name,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] JsonElement? Value = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] SecretKeyRef? SecretKeyRef = null);
 
 /// <summary>Points at one entry of a credential.</summary>
 /// <param name="Name">Name of the credential, unique within its tenant.</param>

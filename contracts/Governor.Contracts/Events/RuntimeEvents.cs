@@ -29,8 +29,8 @@ public sealed record RuntimeSilent(string RuntimeId, string Tenant, DateTimeOffs
 /// <param name="RuntimeId">Id of the runtime.</param>
 /// <param name="Tenant">Owner of the runtime.</param>
 /// <param name="Configuration">The configuration concerned, where it is one.</param>
-/// <param name="Kind">Kind of the drift: <c>Missing</c>, <c>Stale</c> or <c>Tampered</c>.</param>
-/// <param name="ExpectedDigest">Digest assigned.</param>
+/// <param name="Kind">Kind of the drift: <c>Missing</c>, <c>Stale</c>, <c>Tampered</c>, <c>Orphaned</c> or <c>Foreign</c>.</param>
+/// <param name="ExpectedDigest">Digest assigned; absent when nothing is.</param>
 /// <param name="ReportedDigest">Digest that the runtime shows; absent when it shows nothing of the configuration.</param>
 /// <param name="DetectedAt">When, UTC.</param>
 [EntityName("governor.drift-detected")]

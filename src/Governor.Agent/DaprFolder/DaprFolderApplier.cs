@@ -12,6 +12,8 @@ namespace Governor.Agent.DaprFolder;
 /// content, and holds up no other.</remarks>
 internal sealed partial class DaprFolderApplier : IRuntimeApplier
 {
+    private const string Foreign = "foreign";
+
     private static readonly TimeSpan RetryBudget = TimeSpan.FromSeconds(20);
     private static readonly TimeSpan LeftoverAge = TimeSpan.FromMinutes(10);
 
@@ -80,11 +82,12 @@ internal sealed partial class DaprFolderApplier : IRuntimeApplier
     public RuntimeObservation Observe()
     {
         var mark = _marks.Load();
-        var there = _reader.Read(mark).Own.ToLookup(file => file.Value.Configuration, StringComparer.Ordinal);
+        var found = _reader.Read(mark);
+        var there = found.Own.ToLookup(file => file.Value.Configuration, StringComparer.Ordinal);
         var names = mark.Configurations.Keys.Concat(mark.Outcomes.Keys).Concat(there.Select(files => files.Key));
         return new RuntimeObservation(mark.Generation,
             [.. names.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)
-                .Select(name => Reported(name, mark, there[name].ToDictionary(file => file.Key, file => file.Value.Sha256)))
+                .Select(name => Reported(name, mark, found, there[name].ToDictionary(file => file.Key, file => file.Value.Sha256)))
                 .OfType<ReportedConfiguration>()]);
     }
 
@@ -102,12 +105,13 @@ internal sealed partial class DaprFolderApplier : IRuntimeApplier
             if (IsDenied(component.Type))
                 return Rejected("denied-component-type", $"Component '{component.Name}' has the type {component.Type}, which this runtime refuses (Agent:DeniedComponentTypes).");
             if (found.ForeignHolder(component.Name) is { } file)
-                return Rejected("foreign", $"Component '{component.Name}' belongs to another hand, in {file}; remove it there or choose another name.");
+                return Rejected(Foreign, $"Component '{component.Name}' belongs to another hand, in {file}; remove it there or choose another name.", component.Name);
         }
 
         return null;
 
-        OutcomeMark Rejected(string reason, string message) => new(ApplyOutcome.Rejected, configuration.Digest, reason, message);
+        OutcomeMark Rejected(string reason, string message, string? component = null) =>
+            new(ApplyOutcome.Rejected, configuration.Digest, reason, message, component);
     }
 
     /// <summary>Puts a configuration's components in place. All are on disk before the first becomes visible, so that a
@@ -184,10 +188,11 @@ internal sealed partial class DaprFolderApplier : IRuntimeApplier
         }
     }
 
-    private static ReportedConfiguration? Reported(string name, FolderMark mark, Dictionary<string, string> there)
+    private static ReportedConfiguration? Reported(
+        string name, FolderMark mark, FolderSnapshot found, Dictionary<string, string> there)
     {
         var applied = mark.Configurations.GetValueOrDefault(name);
-        var outcome = mark.Outcomes.GetValueOrDefault(name);
+        var outcome = mark.Outcomes.GetValueOrDefault(name) is { } last ? Today(last, found) : null;
         var whole = applied is not null
             && applied.Components.All(file => there.GetValueOrDefault(file.Key) == file.Value)
             && there.Keys.All(component => applied.Components.ContainsKey(component) || applied.Shadowed.Contains(component, StringComparer.Ordinal));
@@ -196,6 +201,12 @@ internal sealed partial class DaprFolderApplier : IRuntimeApplier
             return null;
         return new ReportedConfiguration(name, digest, outcome?.Outcome, outcome?.Digest, outcome?.Reason, outcome?.Message);
     }
+
+    /// <summary>A name that the other hand has let go of is no refusal any more: told as a failure, the content comes again.</summary>
+    private static OutcomeMark Today(OutcomeMark outcome, FolderSnapshot found) =>
+        outcome is { Reason: Foreign, Component: { } component } && found.ForeignHolder(component) is null
+            ? outcome with { Outcome = ApplyOutcome.Failed, Message = $"Component '{component}' belongs to another hand no more; the content can be applied now." }
+            : outcome;
 
     private static string Fingerprint(Dictionary<string, string> there) => FolderReader.Hash(Encoding.UTF8.GetBytes(
         string.Join('\n', there.OrderBy(file => file.Key, StringComparer.Ordinal).Select(file => $"{file.Key} {file.Value}"))));

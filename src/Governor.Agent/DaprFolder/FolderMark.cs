@@ -32,7 +32,9 @@ internal sealed record ConfigurationMark(string Digest, SortedDictionary<string,
 /// <param name="Digest">Digest that it speaks of; absent for a removal.</param>
 /// <param name="Reason">Stable code of a failure or refusal.</param>
 /// <param name="Message">The same for people.</param>
-internal sealed record OutcomeMark(ApplyOutcome Outcome, string? Digest, string? Reason = null, string? Message = null);
+/// <param name="Component">The component whose name another hand holds, if that is the reason.</param>
+internal sealed record OutcomeMark(
+    ApplyOutcome Outcome, string? Digest, string? Reason = null, string? Message = null, string? Component = null);
 
 /// <summary>Keeps the mark in the folder; in memory while the folder cannot be written.</summary>
 internal sealed partial class FolderMarkStore(string folder, ILogger logger)

@@ -11,7 +11,10 @@ namespace Governor.Director.Assignments;
 /// <param name="RolloutId">The rollout that dispatches, where there is one.</param>
 /// <param name="Configuration">The configuration concerned, where there is one.</param>
 /// <param name="Revision">Its revision.</param>
-internal sealed record SendCause(Guid? RolloutId = null, string? Configuration = null, int? Revision = null);
+/// <param name="KeepsTargets">Whether targets of other rollouts stay as they are: what is given back is judged by the reports
+/// of its own former rollout.</param>
+internal sealed record SendCause(
+    Guid? RolloutId = null, string? Configuration = null, int? Revision = null, bool KeepsTargets = false);
 
 /// <summary><i>Assign</i>: the one place that writes assignments, and that sends runtimes what they should hold. Dispatch,
 /// join, leave, sweep and healing all go through it.</summary>
@@ -160,7 +163,7 @@ internal sealed class Assigner(
                 var old = member.Assignments.GetValueOrDefault(configuration);
                 var sent = sendable.Contains(member);
                 written.Add(runtime.RuntimeId, configuration, revision.Revision, revision.Digest, generation,
-                    sent ? generation : null, sent ? now : null, old is { Reported: true } ? old.Revision : old?.LastGoodRevision);
+                    sent ? generation : null, sent ? now : null, old?.Good);
                 targets.Add(runtime.RuntimeId, runtime.Tenant, configuration, revision.Revision, revision.Digest, generation);
             }
 
@@ -168,7 +171,8 @@ internal sealed class Assigner(
                 resent.Add(runtime.RuntimeId, configuration, generation);
         }
 
-        await WriteTargetsAsync(targets, cancellationToken);
+        if (!cause.KeepsTargets)
+            await WriteTargetsAsync(targets, cancellationToken);
         await gone.ExecuteAsync(
             "DELETE FROM assignments WHERE (runtime_id, configuration) IN (SELECT x.runtime_id, x.configuration FROM {rows})",
             cancellationToken);

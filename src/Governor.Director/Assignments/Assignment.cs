@@ -27,6 +27,9 @@ internal sealed class Assignment
 
     /// <summary>The revision that was last reported as applied before this one: what giving back returns to.</summary>
     public int? LastGoodRevision { get; set; }
+
+    /// <summary>The revision that the runtime last reported as applied, this one included.</summary>
+    public int? Good => Reported ? Revision : LastGoodRevision;
 }
 
 /// <summary>What a runtime's newest report says of one configuration.</summary>
@@ -57,21 +60,9 @@ internal sealed class ReportItem
         item is { Outcome: "failed" or "rejected" } && item.OutcomeDigest == digest;
 }
 
-/// <summary>A content that a runtime has rejected: join, sweep and healing do not bring it again, a dispatch may. A report that
-/// applied it forgets it, and so does deregistering.</summary>
-internal sealed class Rejection
-{
-    public required string RuntimeId { get; init; }
-
-    public required string Digest { get; init; }
-
-    public DateTimeOffset RejectedAt { get; init; }
-}
-
 /// <remarks>No foreign keys: the server would check each row on its own, and these tables are written by the thousand, under
 /// the lock of their runtime.</remarks>
-internal sealed class AssignmentMapping :
-    IEntityTypeConfiguration<Assignment>, IEntityTypeConfiguration<ReportItem>, IEntityTypeConfiguration<Rejection>
+internal sealed class AssignmentMapping : IEntityTypeConfiguration<Assignment>, IEntityTypeConfiguration<ReportItem>
 {
     public void Configure(EntityTypeBuilder<Assignment> builder)
     {
@@ -79,6 +70,7 @@ internal sealed class AssignmentMapping :
         builder.Property(a => a.RuntimeId).HasMaxLength(63);
         builder.Property(a => a.Configuration).HasMaxLength(63);
         builder.Property(a => a.Digest).HasMaxLength(64);
+        builder.Ignore(a => a.Good);
         builder.HasIndex(a => a.Configuration);
     }
 
@@ -91,12 +83,5 @@ internal sealed class AssignmentMapping :
         builder.Property(i => i.Outcome).HasMaxLength(20);
         builder.Property(i => i.OutcomeDigest).HasMaxLength(64);
         builder.Property(i => i.Reason).HasMaxLength(100);
-    }
-
-    public void Configure(EntityTypeBuilder<Rejection> builder)
-    {
-        builder.ToTable("rejections").HasKey(r => new { r.RuntimeId, r.Digest });
-        builder.Property(r => r.RuntimeId).HasMaxLength(63);
-        builder.Property(r => r.Digest).HasMaxLength(64);
     }
 }

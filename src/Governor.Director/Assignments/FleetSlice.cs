@@ -42,6 +42,9 @@ internal sealed class FleetMember(
         .Where(a => a.SentGeneration is null || Resent.Contains(a.Configuration))
         .Select(a => a.Configuration).Where(c => !changes.ContainsKey(c));
 
+    /// <summary>Whether it should hold a revision.</summary>
+    public bool Matches(RevisionContent revision) => revision.Matches(Runtime.RuntimeId, Runtime.Kind, Runtime.Labels);
+
     /// <summary>Its report has just come: it is not away.</summary>
     public void IsHeard() => isAway = false;
 

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Governor.Director.Commands;
 using Governor.Director.Operations;
 using Governor.Director.Persistence;
 using Microsoft.AspNetCore.Http.HttpResults;
@@ -20,7 +21,8 @@ internal sealed record ChangeView(string? RolloutId, int Revision);
 /// <summary>The endpoints under <c>/api/v1/configurations</c>.</summary>
 internal static class ConfigurationEndpoints
 {
-    private static readonly IReadOnlySet<string> NoCredentials = new HashSet<string>();
+    /// <summary>Credentials are to come: a reference to one is refused as unknown.</summary>
+    public static readonly IReadOnlySet<string> NoCredentials = new HashSet<string>();
 
     public static void MapConfigurations(this IEndpointRouteBuilder routes)
     {
@@ -35,7 +37,7 @@ internal static class ConfigurationEndpoints
     }
 
     private static async Task<IResult> PutAsync(
-        string name, HttpContext http, ConfigurationHandler handler, CancellationToken cancellationToken)
+        string name, HttpContext http, ConfigurationHandler handler, IdempotentRequests requests, CancellationToken cancellationToken)
     {
         var change = Change(name, http);
         if (!change.Succeeded)
@@ -48,11 +50,12 @@ internal static class ConfigurationEndpoints
         if (!request.Succeeded)
             return request.Refusal.ToProblem();
 
-        return Answer(http, await handler.UpdateAsync(change.Value, request.Value, cancellationToken));
+        return Answer(http, await requests.OnceAsync(
+            http, change.Value.Tenant, body.Value, token => handler.UpdateAsync(change.Value, request.Value, token), cancellationToken));
     }
 
     private static async Task<IResult> DeleteAsync(
-        string name, HttpContext http, ConfigurationHandler handler, CancellationToken cancellationToken)
+        string name, HttpContext http, ConfigurationHandler handler, IdempotentRequests requests, CancellationToken cancellationToken)
     {
         var change = Change(name, http);
         if (!change.Succeeded)
@@ -64,7 +67,8 @@ internal static class ConfigurationEndpoints
         if (!policy.Succeeded)
             return policy.Refusal.ToProblem();
 
-        return Answer(http, await handler.DeleteAsync(change.Value, policy.Value, cancellationToken));
+        return Answer(http, await requests.OnceAsync(
+            http, change.Value.Tenant, body.Value, token => handler.DeleteAsync(change.Value, policy.Value, token), cancellationToken));
     }
 
     private static Outcome<ChangeRequest> Change(string name, HttpContext http)

@@ -30,7 +30,7 @@ internal sealed class ConfigurationHandler(
     public async Task<Outcome<AcceptedChange>> UpdateAsync(
         ChangeRequest change, ConfigurationRequest request, CancellationToken cancellationToken)
     {
-        await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
+        await using var transaction = await db.JoinTransactionAsync(cancellationToken);
         var configuration = await LockAsync(change, create: true, cancellationToken);
         if (Lost(change, configuration!.NewestRevision) is { } lost)
             return lost;
@@ -57,7 +57,7 @@ internal sealed class ConfigurationHandler(
     public async Task<Outcome<AcceptedChange>> DeleteAsync(
         ChangeRequest change, RolloutPolicy policy, CancellationToken cancellationToken)
     {
-        await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
+        await using var transaction = await db.JoinTransactionAsync(cancellationToken);
         var configuration = await LockAsync(change, create: false, cancellationToken);
         if (configuration is null)
             return NotFound(change.Name);
@@ -76,13 +76,13 @@ internal sealed class ConfigurationHandler(
 
     private async Task<AcceptedChange> AcceptAsync(
         Configuration configuration, ConfigurationRevision row, RolloutPolicy policy, ChangeRequest change,
-        IReadOnlyCollection<string> runtimeIds, Microsoft.EntityFrameworkCore.Storage.IDbContextTransaction transaction,
+        IReadOnlyCollection<string> runtimeIds, JoinedTransaction transaction,
         CancellationToken cancellationToken)
     {
         db.Revisions.Add(row);
         configuration.NewestRevision = row.Revision;
         var key = new RevisionKey(row.Tenant, row.Configuration, row.Revision);
-        var rollout = await planner.PlanAsync(key, policy, change.RequestedBy, runtimeIds, cancellationToken);
+        var rollout = await planner.PlanAsync(key, policy, change.RequestedBy, runtimeIds, rollbackOf: null, cancellationToken);
         await transaction.CommitAsync(cancellationToken);
         return new AcceptedChange(row.Revision, rollout.CorrelationId);
     }

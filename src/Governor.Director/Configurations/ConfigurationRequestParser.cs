@@ -14,6 +14,9 @@ internal static class ConfigurationRequestParser
     /// <summary>Bounds of a configuration's priority, both included.</summary>
     public const int MaxPriority = 1_000_000;
 
+    /// <summary>The fields of a change.</summary>
+    public static readonly IReadOnlyList<string> Fields = ["components", "target", "priority", "allowPlaintext", "allowEmpty", "policy"];
+
     private const int MaxDepth = 64;
 
     /// <summary>Reads the body of <c>PUT /api/v1/configurations/{name}</c>.</summary>
@@ -24,7 +27,10 @@ internal static class ConfigurationRequestParser
         try
         {
             using var document = Read(utf8Json);
-            return Parse(document.RootElement, knownCredentials);
+            var errors = new RequestErrors();
+            return new RequestNode(document.RootElement, "$", errors).AsObject([.. Fields]) is { } body
+                ? Read(body, knownCredentials)
+                : errors.ToRefusal();
         }
         catch (JsonException e)
         {
@@ -51,13 +57,11 @@ internal static class ConfigurationRequestParser
         }
     }
 
-    private static Outcome<ConfigurationRequest> Parse(JsonElement root, IReadOnlySet<string> knownCredentials)
+    /// <summary>Reads a change out of an object that has the <see cref="Fields"/>, and maybe others that the caller has read;
+    /// what it complained about is refused with the rest.</summary>
+    public static Outcome<ConfigurationRequest> Read(RequestObject body, IReadOnlySet<string> knownCredentials)
     {
-        var errors = new RequestErrors();
-        var body = new RequestNode(root, "$", errors)
-            .AsObject("components", "target", "priority", "allowPlaintext", "allowEmpty", "policy");
-        if (body is null) return errors.ToRefusal();
-
+        var errors = body.Node.Errors;
         var allowPlaintext = body["allowPlaintext"]?.AsFlag() ?? false;
         var components = ComponentReader.Read(
             body.Required("components", "give a list of components, [] for none"), allowPlaintext, knownCredentials);
@@ -78,7 +82,9 @@ internal static class ConfigurationRequestParser
         return new ConfigurationRequest(content, allowEmpty, policy);
     }
 
-    private static JsonDocument Read(ReadOnlyMemory<byte> utf8Json)
+    /// <summary>Reads one JSON value.</summary>
+    /// <exception cref="JsonException">It is none; see <see cref="Malformed"/>.</exception>
+    public static JsonDocument Read(ReadOnlyMemory<byte> utf8Json)
     {
         // The parser takes any bytes inside a string; what is not UTF-8 would only come out when the string is read.
         if (!Utf8.IsValid(utf8Json.Span)) throw new JsonException("The body is not UTF-8.");
@@ -87,7 +93,7 @@ internal static class ConfigurationRequestParser
     }
 
     /// <summary>Says where the text breaks, but not by the parser's message: that quotes the text, which may be a secret.</summary>
-    private static Refusal Malformed(JsonException e)
+    public static Refusal Malformed(JsonException e)
     {
         var where = e is { LineNumber: { } line, BytePositionInLine: { } position } ? $" at line {line + 1}, byte {position + 1}" : "";
         return new Refusal(StatusCodes.Status400BadRequest, "malformed-json",

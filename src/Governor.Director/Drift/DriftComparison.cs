@@ -16,12 +16,10 @@ internal sealed record DriftSend(string RuntimeId, long SentGeneration, IReadOnl
 /// <summary>A runtime and configuration that differ.</summary>
 /// <param name="Finding">What is found.</param>
 /// <param name="Tenant">Owner of the runtime.</param>
+/// <param name="IsRejected">Whether the runtime rejects the content: it is not sent again, it is given back.</param>
+/// <param name="IsFailed">Whether the runtime could not take the content: it is sent again once the deadline is over.</param>
 /// <param name="NeverShown">Whether the assignment was never reported as applied: then it is delivered in every mode.</param>
-internal sealed record DriftPair(DriftFinding Finding, string Tenant, bool NeverShown)
-{
-    /// <summary>Whether the runtime refused the content: it is not sent again, it is shown.</summary>
-    public bool IsRefused => Finding.Reason is not null;
-}
+internal sealed record DriftPair(DriftFinding Finding, string Tenant, bool IsRejected, bool IsFailed, bool NeverShown);
 
 /// <summary>What a comparison of assignments with reports found.</summary>
 internal sealed class DriftComparisonResult
@@ -42,22 +40,30 @@ internal sealed class DriftComparisonResult
         }),
     ];
 
+    /// <summary>What is given back: refused outside of a rollout.</summary>
+    public IEnumerable<RefusedPair> Refused => Pairs.Where(p => p.IsRejected)
+        .Select(p => new RefusedPair(p.Tenant, p.Finding.RuntimeId, p.Finding.Configuration, p.Finding.ExpectedDigest!));
+
     /// <summary>Runtimes for which back-off goes on.</summary>
     public HashSet<string> Troubled =>
     [
-        .. Pairs.Select(p => p.Finding.RuntimeId), .. PassedOver.Select(p => p.RuntimeId),
+        .. Pairs.Where(p => !p.IsRejected).Select(p => p.Finding.RuntimeId), .. PassedOver.Select(p => p.RuntimeId),
         .. Fleet.Where(f => f.IsBehind || f.IsAway).Select(f => f.Runtime.RuntimeId),
     ];
 
     /// <summary>Who is to be sent to. <i>Deliver</i> works in every mode; healing in <see cref="DriftMode.Heal"/>.</summary>
     public IEnumerable<DriftSend> Sends(DriftMode mode, DateTimeOffset now)
     {
-        var reasons = Pairs
-            .Where(p => !p.IsRefused && (mode == DriftMode.Heal || p.NeverShown))
+        var differing = Of(p => !p.IsRejected && !p.IsFailed && (mode == DriftMode.Heal || p.NeverShown));
+        var failed = Of(p => p.IsFailed);
+        return
+            from f in Fleet
+            let id = f.Runtime.RuntimeId
+            where !f.IsAway && !(f.Runtime.HealNotBefore > now) && (f.IsBehind || differing.Contains(id))
+            select new DriftSend(id, f.Runtime.SentGeneration, [.. differing[id], .. f.IsBehind ? failed[id] : []]);
+
+        ILookup<string, string> Of(Func<DriftPair, bool> which) => Pairs.Where(which)
             .ToLookup(p => p.Finding.RuntimeId, p => p.Finding.Configuration, StringComparer.Ordinal);
-        return Fleet
-            .Where(f => !f.IsAway && !(f.Runtime.HealNotBefore > now) && (f.IsBehind || reasons.Contains(f.Runtime.RuntimeId)))
-            .Select(f => new DriftSend(f.Runtime.RuntimeId, f.Runtime.SentGeneration, [.. reasons[f.Runtime.RuntimeId]]));
     }
 }
 
@@ -71,8 +77,8 @@ internal sealed class DriftComparison(DirectorDbContext db, IOptions<DeliveryOpt
         // The fleet first: a report that comes between the two reads then makes a pair look answered late, not wrong.
         var fleet = await db.Runtimes.AsNoTracking()
             .Where(r => r.State != RuntimeState.Provisioning).ToListAsync(cancellationToken);
-        var pairs = await DifferencesAsync(cancellationToken);
-        var leftovers = await LeftoversAsync(cancellationToken);
+        var pairs = (await DifferencesAsync(cancellationToken)).Concat(await OrphansAsync(cancellationToken));
+        var failed = await FailedAsync(cancellationToken);
         var listening = await db.ListeningSinceAsync(now, cancellationToken);
         var runtimes = fleet.ToDictionary(r => r.RuntimeId, StringComparer.Ordinal);
 
@@ -83,12 +89,16 @@ internal sealed class DriftComparison(DirectorDbContext db, IOptions<DeliveryOpt
             if (!runtimes.TryGetValue(pair.RuntimeId, out var runtime) || runtime.IsAway(now, listening))
                 continue;
 
-            // Something is on its way to this pair: what was sent has not been answered, or a rollout has it in hand.
-            var onItsWay = pair.SentAt > sentBefore && runtime.ReportedGeneration < pair.SentGeneration;
+            // Something is on its way to this pair: what was sent has not been answered, or a rollout has it in hand. What
+            // takes away what is not assigned is the runtime's newest message, whatever that was sent for.
+            var (sentAt, sentGeneration) = pair.Digest is null
+                ? (runtime.SentAt, runtime.SentGeneration) : (pair.SentAt, pair.SentGeneration);
+            var onItsWay = sentAt > sentBefore && runtime.ReportedGeneration < sentGeneration;
             if (onItsWay || pair.InHand)
                 passed.Add((pair.RuntimeId, pair.Configuration));
             else
-                found.Add(new DriftPair(ToFinding(pair, now), runtime.Tenant, !pair.Reported));
+                found.Add(new DriftPair(ToFinding(pair, now), runtime.Tenant, pair.Refuses("rejected"), pair.Refuses("failed"),
+                    pair.Digest is not null && !pair.Reported));
         }
 
         return new DriftComparisonResult
@@ -99,18 +109,17 @@ internal sealed class DriftComparison(DirectorDbContext db, IOptions<DeliveryOpt
             [
                 .. fleet.Select(r => (r, r.IsAway(now, listening),
                     r.HeardAt is not null && !(r.SentAt > sentBefore)
-                        && (r.ReportedGeneration < r.Generation || leftovers.Contains(r.RuntimeId)))),
+                        && (r.ReportedGeneration < r.Generation || failed.Contains(r.RuntimeId)))),
             ],
         };
     }
 
-    /// <summary>Runtimes that could not remove what they are no longer assigned, and those that are to hold nothing and still
-    /// report something: they are told again.</summary>
-    private Task<HashSet<string>> LeftoversAsync(CancellationToken cancellationToken) => (
+    /// <summary>Runtimes that report a failure, of whatever; and those that are to hold nothing and still report something:
+    /// they are told again.</summary>
+    private Task<HashSet<string>> FailedAsync(CancellationToken cancellationToken) => (
             from i in db.ReportItems
             join r in db.Runtimes on i.RuntimeId equals r.RuntimeId
-            where (i.Outcome == "failed" || r.State == RuntimeState.Deregistering)
-                && !db.Assignments.Any(a => a.RuntimeId == i.RuntimeId && a.Configuration == i.Configuration)
+            where i.Outcome == "failed" || r.State == RuntimeState.Deregistering
             select r.RuntimeId)
         .Distinct().ToHashSetAsync(StringComparer.Ordinal, cancellationToken);
 
@@ -118,7 +127,10 @@ internal sealed class DriftComparison(DirectorDbContext db, IOptions<DeliveryOpt
     {
         RuntimeId = pair.RuntimeId,
         Configuration = pair.Configuration,
-        Kind = pair.Shown is null ? DriftKind.Missing : pair.ShowsOlder ? DriftKind.Stale : DriftKind.Tampered,
+        Kind = pair.Digest is null ? DriftKind.Orphaned
+            : pair.Refuses("rejected") && pair.Reason == ForeignReason ? DriftKind.Foreign
+            : pair.Shown is null ? DriftKind.Missing
+            : pair.ShowsOlder ? DriftKind.Stale : DriftKind.Tampered,
         DetectedAt = now,
         ExpectedDigest = pair.Digest,
         ReportedDigest = pair.Shown,
@@ -149,18 +161,55 @@ internal sealed class DriftComparison(DirectorDbContext db, IOptions<DeliveryOpt
                 Message = i.Message,
                 ShowsOlder = db.Revisions.Any(v => v.Tenant == r.Tenant && v.Configuration == a.Configuration
                     && v.Revision < a.Revision && v.Digest == i.Digest),
-                InHand = db.Targets.Any(t => t.RuntimeId == a.RuntimeId && t.Attempts > 0
-                    && (t.State == TargetState.Waiting || t.State == TargetState.Dispatched || t.State == TargetState.Deferred)
-                    && db.Rollouts.Any(o => o.CorrelationId == t.RolloutId && o.EndedAt == null
-                        && o.Tenant == r.Tenant && o.Configuration == a.Configuration)),
+                InHand = InHand.Any(h => h.RuntimeId == a.RuntimeId && h.Tenant == r.Tenant && h.Configuration == a.Configuration),
             })
         .ToListAsync(cancellationToken);
+
+    /// <summary>What is reported and not assigned.</summary>
+    private Task<List<Difference>> OrphansAsync(CancellationToken cancellationToken) => (
+            from i in db.ReportItems
+            join r in db.Runtimes on i.RuntimeId equals r.RuntimeId
+            where r.State == RuntimeState.Ready
+                && !db.Assignments.Any(a => a.RuntimeId == i.RuntimeId && a.Configuration == i.Configuration)
+            select new Difference
+            {
+                RuntimeId = i.RuntimeId,
+                Configuration = i.Configuration,
+                Shown = i.Digest,
+                Outcome = i.Outcome,
+                OutcomeDigest = i.OutcomeDigest,
+                Reason = i.Reason,
+                Message = i.Message,
+                InHand = InHand.Any(h => h.RuntimeId == i.RuntimeId && h.Tenant == r.Tenant && h.Configuration == i.Configuration),
+            })
+        .ToListAsync(cancellationToken);
+
+    /// <summary>Pairs of which an open rollout has a target that was dispatched and is not done, or is not given back yet.</summary>
+    private IQueryable<PairInHand> InHand =>
+        from t in db.Targets
+        join o in db.Rollouts on t.RolloutId equals o.CorrelationId
+        where t.Attempts > 0 && o.EndedAt == null
+            && (t.State == TargetState.Waiting || t.State == TargetState.Dispatched || t.State == TargetState.Deferred
+                || ((o.CurrentState == RolloutStates.Aborting || o.CurrentState == RolloutStates.RollingBack) && !t.GivenBack
+                    && t.State != TargetState.Applied && t.State != TargetState.Skipped && t.State != TargetState.Removed))
+        select new PairInHand { RuntimeId = t.RuntimeId, Tenant = o.Tenant, Configuration = o.Configuration };
+
+    private const string ForeignReason = "foreign";
+
+    private sealed class PairInHand
+    {
+        public required string RuntimeId { get; init; }
+        public required string Tenant { get; init; }
+        public required string Configuration { get; init; }
+    }
 
     private sealed class Difference
     {
         public required string RuntimeId { get; init; }
         public required string Configuration { get; init; }
-        public required string Digest { get; init; }
+
+        /// <summary>The digest assigned; null if nothing is.</summary>
+        public string? Digest { get; init; }
         public bool Reported { get; init; }
         public DateTimeOffset? SentAt { get; init; }
         public long? SentGeneration { get; init; }
@@ -171,5 +220,8 @@ internal sealed class DriftComparison(DirectorDbContext db, IOptions<DeliveryOpt
         public string? Message { get; init; }
         public bool ShowsOlder { get; init; }
         public bool InHand { get; init; }
+
+        /// <summary>Whether the newest outcome for what is assigned is this one.</summary>
+        public bool Refuses(string outcome) => Digest is not null && Outcome == outcome && OutcomeDigest == Digest;
     }
 }

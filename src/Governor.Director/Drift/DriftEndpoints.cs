@@ -5,10 +5,17 @@ using Microsoft.EntityFrameworkCore;
 namespace Governor.Director.Drift;
 
 /// <summary>A finding as it is shown.</summary>
-/// <param name="Reason">Why it is not repaired, if the runtime refused the content.</param>
+/// <param name="Reason">What the runtime says of it, if it could not or would not take the content.</param>
 internal sealed record FindingView(
     string RuntimeId, string? Configuration, string Kind, DateTimeOffset DetectedAt, string? ExpectedDigest,
     string? ReportedDigest, string? Reason);
+
+/// <summary>A run of the drift job as it is shown.</summary>
+/// <param name="ScheduledAt">The moment that the schedule named; absent for a run that somebody asked for.</param>
+/// <param name="FinishedAt">Absent while it runs, and for ever if its Director died.</param>
+internal sealed record DriftRunView(
+    string RunId, DateTimeOffset? ScheduledAt, DateTimeOffset StartedAt, DateTimeOffset? FinishedAt, int Findings, int Sent,
+    string? Error);
 
 /// <summary>The endpoints under <c>/admin/drift</c>.</summary>
 internal static class DriftEndpoints
@@ -18,7 +25,27 @@ internal static class DriftEndpoints
         var drift = routes.MapGroup("/admin/drift").WithTags("Drift");
         drift.MapGet("", ListAsync);
         drift.MapPost("/scan", async (DriftScan scan, CancellationToken cancellationToken) =>
-            TypedResults.Ok(await scan.RunAsync(cancellationToken)));
+            TypedResults.Ok(await scan.RunAsync(scheduledAt: null, cancellationToken)));
+        drift.MapGet("/runs", ListRunsAsync);
+    }
+
+    private static async Task<IResult> ListRunsAsync(
+        string? limit, string? cursor, DirectorDbContext db, CancellationToken cancellationToken)
+    {
+        var paging = Paging.Read(limit, cursor);
+        if (!paging.Succeeded)
+            return paging.Refusal.ToProblem();
+
+        // Ids grow with time.
+        var (size, after) = paging.Value.Paging;
+        if (after is not null && !Guid.TryParse(after, out _))
+            return Problems.Invalid("invalid-cursor", "`cursor` must be the `nextCursor` of a former page, unchanged.");
+        var rows = await db.DriftRuns
+            .FromSqlRaw("SELECT * FROM drift_runs WHERE run_id < @before",
+                db.Parameter("before", after is null ? Guid.AllBitsSet : Guid.Parse(after)))
+            .AsNoTracking().OrderByDescending(r => r.RunId).Take(size + 1).ToListAsync(cancellationToken);
+        return TypedResults.Ok(paging.Value.Paging.Of(rows, r => r.RunId.ToString(), r => new DriftRunView(
+            r.RunId.ToString(), r.ScheduledAt, r.StartedAt, r.FinishedAt, r.Findings, r.Sent, r.Error)));
     }
 
     private static async Task<IResult> ListAsync(

@@ -17,6 +17,12 @@ internal enum DriftKind
 
     /// <summary>The runtime does not report.</summary>
     Silent = 3,
+
+    /// <summary>Something is there of a configuration that is not assigned.</summary>
+    Orphaned = 4,
+
+    /// <summary>A component's file, object or name belongs to another hand; nothing was touched.</summary>
+    Foreign = 5,
 }
 
 /// <summary>A drift that is there now; the row goes when the drift is gone.</summary>
@@ -35,7 +41,8 @@ internal sealed class DriftFinding
 
     public string? ReportedDigest { get; init; }
 
-    /// <summary>Why it is not healed, if the runtime refused the content: <c>rejected: …</c> or <c>failed: …</c>.</summary>
+    /// <summary>What the runtime says of it, if it could not or would not take the content: <c>rejected: …</c>, which is not
+    /// healed, or <c>failed: …</c>, which is tried again.</summary>
     public string? Reason { get; init; }
 }
 

@@ -12,9 +12,11 @@ internal sealed partial class DriftJob(DriftScan scan, ILogger<DriftJob> logger)
     {
         try
         {
-            var result = await scan.RunAsync(cancellationToken);
-            if (result.Findings > 0 || result.Sent > 0)
+            if (await scan.RunAsync(context.ScheduledFireTimeUtc, cancellationToken) is { } result
+                && (result.Findings > 0 || result.Sent > 0))
+            {
                 LogFound(result.Findings, result.Sent);
+            }
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {

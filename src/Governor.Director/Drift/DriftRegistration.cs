@@ -1,14 +1,10 @@
-using Microsoft.Extensions.Options;
 using Quartz;
 
 namespace Governor.Director.Drift;
 
-/// <summary>Puts the drift job on its schedule.</summary>
+/// <summary>Registers Quartz and the drift job.</summary>
 internal static class DriftRegistration
 {
-    /// <summary>A run soon after each start, so that Directors that restart often still look after the fleet.</summary>
-    private static readonly TimeSpan FirstRunAtMost = TimeSpan.FromSeconds(10);
-
     /// <summary>Adds Quartz and the job.</summary>
     /// <param name="services">The services.</param>
     /// <param name="clusteredOn">Connection string of the PostgreSQL database that the Directors share; null keeps the
@@ -23,18 +19,10 @@ internal static class DriftRegistration
             else
                 quartz.UsePersistentStore(store => Cluster(store, clusteredOn));
 
-            quartz.AddJob<DriftJob>(job => job.WithIdentity(DriftJob.Key));
-            quartz.AddTrigger<DriftJob>((provider, trigger) =>
-            {
-                var interval = provider.GetRequiredService<IOptions<DriftOptions>>().Value.Interval;
-                var first = interval < FirstRunAtMost ? interval : FirstRunAtMost;
-                trigger.WithIdentity("drift").ForJob(DriftJob.Key)
-                    .StartAt(provider.GetRequiredService<TimeProvider>().GetUtcNow() + first)
-                    .WithSimpleSchedule(schedule => schedule.WithInterval(interval).RepeatForever()
-                        .WithMisfireInstruction(SimpleTriggerMisfireInstruction.NextWithRemainingCount));
-            });
+            quartz.AddJob<DriftJob>(job => job.WithIdentity(DriftJob.Key).StoreDurably());
         });
         services.AddQuartzHostedService(o => o.WaitForJobsToComplete = true);
+        services.AddHostedService<DriftSchedule>();
     }
 
     private static void Cluster(IPersistentStoreBuilder store, string connectionString)

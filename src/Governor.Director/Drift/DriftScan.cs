@@ -16,13 +16,31 @@ internal sealed record DriftScanResult(int Findings, int Sent);
 /// delivers and heals. Set-based, in several short transactions, so that it holds no lock for long.</summary>
 internal sealed class DriftScan(
     DirectorDbContext db, Sweeper sweeper, Assigner assigner, DriftComparison comparison, FindingRecorder recorder,
-    BrokerMark mark, IPublishEndpoint bus, IOptions<DriftOptions> options, IOptions<DeliveryOptions> delivery, TimeProvider clock)
+    GivingBack givingBack, BrokerMark mark, IPublishEndpoint bus, IOptions<DriftOptions> options,
+    IOptions<DeliveryOptions> delivery, TimeProvider clock)
 {
     /// <summary>Runs once; a run that is under way elsewhere is waited for.</summary>
-    public async Task<DriftScanResult> RunAsync(CancellationToken cancellationToken)
+    /// <param name="scheduledAt">The moment that the schedule names; null if somebody asked for the run.</param>
+    /// <param name="cancellationToken">Ends the run between two transactions.</param>
+    /// <returns>What it did; null if another Director has served this moment already.</returns>
+    public async Task<DriftScanResult?> RunAsync(DateTimeOffset? scheduledAt, CancellationToken cancellationToken)
     {
-        await using var alone = await ScanLock.TakeAsync(db, cancellationToken);
-        return await RunAloneAsync(cancellationToken);
+        if (await db.BeginRunAsync(scheduledAt, clock.GetUtcNow(), cancellationToken) is not { } runId)
+            return null;
+
+        try
+        {
+            await using var alone = await ScanLock.TakeAsync(db, cancellationToken);
+            var result = await RunAloneAsync(cancellationToken);
+            await db.EndRunAsync(runId, result, error: null, clock.GetUtcNow(), cancellationToken);
+            return result;
+        }
+        catch (Exception e) when (e is not OperationCanceledException and not System.Data.Common.DbException)
+        {
+            db.ChangeTracker.Clear();
+            await db.EndRunAsync(runId, result: null, $"{e.GetType().Name}: {e.Message}", clock.GetUtcNow(), cancellationToken);
+            throw;
+        }
     }
 
     private async Task<DriftScanResult> RunAloneAsync(CancellationToken cancellationToken)
@@ -39,8 +57,19 @@ internal sealed class DriftScan(
             await InTransactionAsync(() => db.Findings.ExecuteDeleteAsync(cancellationToken), cancellationToken);
         await ResetBackOffAsync(comparisonResult, cancellationToken);
 
-        var sends = comparisonResult.Sends(options.Value.Mode, now).Take(options.Value.MaxSends).ToList();
         var sent = 0;
+        foreach (var chunk in comparisonResult.Refused.GroupBy(p => p.RuntimeId, StringComparer.Ordinal).Chunk(Assigner.Chunk))
+        {
+            await InTransactionAsync(
+                async () =>
+                {
+                    var fleet = await assigner.LockAsync([.. chunk.Select(g => g.Key)], cancellationToken);
+                    sent += await givingBack.GiveBackAsync(fleet, chunk.SelectMany(g => g), cancellationToken);
+                },
+                cancellationToken);
+        }
+
+        var sends = comparisonResult.Sends(options.Value.Mode, now).Take(options.Value.MaxSends).ToList();
         foreach (var chunk in sends.Chunk(Assigner.Chunk))
             await InTransactionAsync(async () => sent += await SendAsync(chunk, now, cancellationToken), cancellationToken);
         return new DriftScanResult(comparisonResult.Findings.Count, sent);

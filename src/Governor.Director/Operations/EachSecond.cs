@@ -35,14 +35,13 @@ internal sealed partial class EachSecond(
         var db = scope.ServiceProvider.GetRequiredService<DirectorDbContext>();
         if (bus.CheckHealth().Status == BusHealthStatus.Healthy)
             await db.BeatAsync(clock.GetUtcNow(), cancellationToken);
-        await ClaimDueAsync(db, scope.ServiceProvider.GetRequiredService<IPublishEndpoint>(), cancellationToken);
+        await ClaimDueAsync(db, scope.ServiceProvider.GetRequiredService<IPublishEndpoint>(), clock.GetUtcNow(), cancellationToken);
     }
 
     /// <summary>Claims what is due in one statement; replicas pass over each other's claims.</summary>
-    private async Task ClaimDueAsync(DirectorDbContext db, IPublishEndpoint publisher, CancellationToken cancellationToken)
+    internal static async Task ClaimDueAsync(
+        DirectorDbContext db, IPublishEndpoint publisher, DateTimeOffset now, CancellationToken cancellationToken)
     {
-        var now = clock.GetUtcNow();
-
         // A look first: nearly always nothing is due, and a writing transaction each second is not free.
         if (!await db.Rollouts.AnyAsync(r => r.NextDueAt != null && r.NextDueAt <= now, cancellationToken))
             return;

@@ -44,12 +44,16 @@ internal sealed partial class ReportRecorder(
         }
 
         var changes = new TargetChanges(db, now);
+        var applied = new List<(string RuntimeId, RevisionKey Revision, string Digest)>();
         foreach (var target in targets)
         {
+            var revision = concerned[target.RolloutId];
             if (heard.TryGetValue(target.RuntimeId, out var report)
-                && Decision(target, report, concerned[target.RolloutId]) is { } decision)
+                && Decision(target, report, revision.Configuration) is { } decision)
             {
                 changes.Move(target, decision.State, decision.Reason, decision.Message);
+                if (decision.State == TargetState.Applied && target.Digest is not null)
+                    applied.Add((target.RuntimeId, revision, target.Digest));
             }
         }
 
@@ -64,7 +68,8 @@ internal sealed partial class ReportRecorder(
         ask.UnionWith(heard.Keys.Where(id => fleet.Find(id)!.Runtime.Kid is null));
         await SaveRuntimesAsync(fleet, heard, ask, now, cancellationToken);
         await SaveItemsAsync(heard, cancellationToken);
-        await SaveShownAsync(fleet, heard, cancellationToken);
+        await SaveShownAsync(fleet, heard, applied, cancellationToken);
+        await db.RememberAsync(heard.Values, applied.Select(a => (a.RuntimeId, a.Digest)), now, cancellationToken);
         await readiness.SendUnsentAsync(heard.Keys.Select(id => fleet.Find(id)!), cancellationToken);
         await deregistration.CompleteAsync(fleet, heard.Values, cancellationToken);
 
@@ -81,14 +86,14 @@ internal sealed partial class ReportRecorder(
         var ids = runtimeIds.ToList();
         return db.Rollouts.Where(r => r.EndedAt == null)
             .Where(r => db.Targets.Any(t => t.RolloutId == r.CorrelationId && ids.Contains(t.RuntimeId)
-                && (t.Generation > 0 || t.State == TargetState.Waiting)))
+                && (t.Generation > 0 || t.State == TargetState.Waiting || t.State == TargetState.Deferred)))
             .Select(r => r.CorrelationId).ToListAsync(cancellationToken);
     }
 
     /// <summary>Looks without locks which rollouts these reports can change, so that reports in a steady state lock no
     /// wave. What changes in between is decided again under the locks, or by a later report.</summary>
-    /// <returns>Per rollout the configuration that it rolls out.</returns>
-    private async Task<Dictionary<Guid, string>> FindConcernedAsync(
+    /// <returns>Per rollout the revision that it rolls out.</returns>
+    private async Task<Dictionary<Guid, RevisionKey>> FindConcernedAsync(
         Dictionary<string, RuntimeReported> reports, CancellationToken cancellationToken)
     {
         var candidates = await db.Targets
@@ -96,17 +101,18 @@ internal sealed partial class ReportRecorder(
                 $"SELECT * FROM rollout_targets WHERE {db.In("runtime_id", "ids")} AND {RolloutMapping.StillSpokenOf}",
                 db.List("ids", reports.Keys)).AsNoTracking()
             .Join(db.Rollouts, t => t.RolloutId, r => r.CorrelationId,
-                (t, r) => new { Target = t, r.Configuration, IsOpen = r.EndedAt == null })
+                (t, r) => new { Target = t, r.Tenant, r.Configuration, r.Revision, IsOpen = r.EndedAt == null })
             .ToListAsync(cancellationToken);
         return candidates
             .Where(c => (c.IsOpen && c.Target.State == TargetState.Deferred)
                 || Decision(c.Target, reports[c.Target.RuntimeId], c.Configuration) is not null)
             .GroupBy(c => c.Target.RolloutId)
-            .ToDictionary(g => g.Key, g => g.First().Configuration);
+            .ToDictionary(g => g.Key, g => new RevisionKey(g.First().Tenant, g.First().Configuration, g.First().Revision));
     }
 
     private async Task<List<RolloutTarget>> LockAsync(
-        Dictionary<Guid, string>.KeyCollection rolloutIds, Dictionary<string, RuntimeReported>.KeyCollection runtimeIds, CancellationToken cancellationToken)
+        Dictionary<Guid, RevisionKey>.KeyCollection rolloutIds, Dictionary<string, RuntimeReported>.KeyCollection runtimeIds,
+        CancellationToken cancellationToken)
     {
         if (rolloutIds.Count == 0)
             return [];
@@ -224,28 +230,31 @@ internal sealed partial class ReportRecorder(
     private static bool SameItem(ReportItem a, ReportItem b) =>
         (a.Digest, a.Outcome, a.OutcomeDigest, a.Reason, a.Message) == (b.Digest, b.Outcome, b.OutcomeDigest, b.Reason, b.Message);
 
-    /// <summary>Remembers which assignments have been shown since they were made.</summary>
+    /// <summary>Remembers which assignments have been shown since they were made; and of those that have not, a later revision
+    /// than was known that the runtime did apply before.</summary>
     private async Task SaveShownAsync(
-        FleetSlice fleet, Dictionary<string, RuntimeReported> heard, CancellationToken cancellationToken)
+        FleetSlice fleet, Dictionary<string, RuntimeReported> heard, List<(string RuntimeId, RevisionKey Revision, string Digest)> applied,
+        CancellationToken cancellationToken)
     {
-        var rows = new RowSet(db, ("runtime_id", ColumnType.Text), ("configuration", ColumnType.Text));
+        var rows = new RowSet(db, ("runtime_id", ColumnType.Text), ("configuration", ColumnType.Text),
+            ("reported", ColumnType.Boolean), ("last_good_revision", ColumnType.Integer));
+        var earlier = applied.ToLookup(a => (a.RuntimeId, a.Revision.Configuration), a => a.Revision.Revision);
         foreach (var (runtimeId, report) in heard)
         {
-            foreach (var assignment in fleet.Find(runtimeId)!.Assignments.Values)
+            foreach (var assignment in fleet.Find(runtimeId)!.Assignments.Values.Where(a => !a.Reported))
             {
-                if (!assignment.Reported && report.Generation >= assignment.Generation
-                    && ReportItem.Shows(
-                        ToItem(report, report.Configurations.FirstOrDefault(c => c.Name == assignment.Configuration)),
-                        assignment.Digest))
-                {
-                    rows.Add(runtimeId, assignment.Configuration);
-                }
+                var shown = report.Generation >= assignment.Generation && ReportItem.Shows(
+                    ToItem(report, report.Configurations.FirstOrDefault(c => c.Name == assignment.Configuration)), assignment.Digest);
+                var good = earlier[(runtimeId, assignment.Configuration)].Where(r => r < assignment.Revision)
+                    .Append(assignment.LastGoodRevision ?? 0).Max();
+                if (shown || good > (assignment.LastGoodRevision ?? 0))
+                    rows.Add(runtimeId, assignment.Configuration, shown, good > 0 ? good : null);
             }
         }
 
         await rows.ExecuteAsync(
             """
-            UPDATE assignments AS a SET reported = true
+            UPDATE assignments AS a SET reported = x.reported, last_good_revision = x.last_good_revision
             FROM {rows} WHERE a.runtime_id = x.runtime_id AND a.configuration = x.configuration
             """, cancellationToken);
     }

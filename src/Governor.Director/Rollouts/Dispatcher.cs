@@ -65,6 +65,8 @@ internal sealed class Dispatcher(DirectorDbContext db, Assigner assigner, Revisi
                     if (!budget.Takes(member))
                         break;
                     sent.Add(member);
+                    if (target.Attempts == 0)
+                        target.FormerRevision = member.Assignments.GetValueOrDefault(rollout.Configuration)?.Good;
                     target.Generation = member.Runtime.Generation + 1;
                     target.Digest = wanted?.Digest;
                     target.Attempts++;
@@ -82,7 +84,7 @@ internal sealed class Dispatcher(DirectorDbContext db, Assigner assigner, Revisi
     }
 
     private static RevisionContent? Wanted(FleetMember member, RevisionContent revision) =>
-        revision.Matches(member.Runtime.RuntimeId, member.Runtime.Kind, member.Runtime.Labels) ? revision : null;
+        member.Matches(revision) ? revision : null;
 
     private static Decision Decide(RolloutTarget target, FleetMember? member, RevisionContent revision, ReportItem? report)
     {

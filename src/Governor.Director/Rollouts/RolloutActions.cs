@@ -9,10 +9,11 @@ namespace Governor.Director.Rollouts;
 internal static class RolloutActions
 {
     public const string Abort = "abort";
+    public const string RollBack = "rollback";
 
     /// <summary>Actions of the design that come with waves and policies.</summary>
     public static readonly IReadOnlyList<string> NotImplemented =
-        ["pause", "resume", "promote", "approve", "deny", "rollback", "retry"];
+        ["pause", "resume", "promote", "approve", "deny", "retry"];
 }
 
 /// <summary>Takes a request for an action: its row and the message that brings it to the saga, in one transaction.</summary>
@@ -30,7 +31,7 @@ internal sealed class RolloutActionHandler(
         Guid rolloutId, string kind, string requestedBy, CancellationToken cancellationToken)
     {
         var now = clock.GetUtcNow();
-        await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
+        await using var transaction = await db.JoinTransactionAsync(cancellationToken);
         if (!await db.Rollouts.AnyAsync(r => r.CorrelationId == rolloutId, cancellationToken))
             return null;
 

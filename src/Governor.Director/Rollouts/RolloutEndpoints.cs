@@ -100,6 +100,8 @@ internal static class RolloutEndpoints
                 .SingleOrDefaultAsync(r => r.CorrelationId == id && r.Tenant == tenant, cancellationToken)
             : null;
 
-    public static ProblemHttpResult RolloutNotFound(string rolloutId) => Problems.NotFound("rollout-not-found",
+    public static Refusal NotFound(string rolloutId) => new(StatusCodes.Status404NotFound, "rollout-not-found",
         $"There is no rollout '{rolloutId}' in this tenant. GET /admin/rollouts lists them.");
+
+    public static ProblemHttpResult RolloutNotFound(string rolloutId) => NotFound(rolloutId).ToProblem();
 }

@@ -10,8 +10,8 @@ namespace Governor.Director.Rollouts;
 /// <remarks>A step costs a bounded number of statements, whatever the number of targets: work on targets is done in chunks,
 /// and more of it follows with <see cref="DispatchNext"/>.</remarks>
 internal sealed partial class RolloutEngine(
-    DirectorDbContext db, Dispatcher dispatcher, Sweeper sweeper, IPublishEndpoint bus, TimeProvider clock,
-    ILogger<RolloutEngine> logger)
+    DirectorDbContext db, Dispatcher dispatcher, Sweeper sweeper, GivingBack givingBack, RolloutPlanner planner,
+    IPublishEndpoint bus, TimeProvider clock, ILogger<RolloutEngine> logger)
 {
     /// <summary>Leaves the plan: supersedes what is open of the same configuration, and begins to dispatch.</summary>
     public async Task<string> StartAsync(Rollout rollout, CancellationToken cancellationToken)
@@ -22,10 +22,11 @@ internal sealed partial class RolloutEngine(
                 $"""
                  SELECT * FROM rollouts
                  WHERE tenant = @tenant AND configuration = @configuration AND revision < @revision AND ended_at IS NULL
+                   AND rollout_id <> @rollbackOf
                  ORDER BY rollout_id DESC{db.ForUpdate()}
                  """,
                 db.Parameter("tenant", rollout.Tenant), db.Parameter("configuration", rollout.Configuration),
-                db.Parameter("revision", rollout.Revision))
+                db.Parameter("revision", rollout.Revision), db.Parameter("rollbackOf", rollout.RollbackOf ?? Guid.Empty))
             .ToListAsync(cancellationToken);
         var waves = await db.LockWavesAsync([rollout.CorrelationId, .. older.Select(o => o.CorrelationId)], cancellationToken);
         foreach (var former in older)
@@ -75,24 +76,23 @@ internal sealed partial class RolloutEngine(
             return rollout.CurrentState;
 
         action.AnsweredAt = now;
-        action.Accepted = action.Kind == RolloutActions.Abort
-            && rollout.CurrentState is RolloutStates.Planned or RolloutStates.Progressing;
+        action.Accepted = rollout.CurrentState is RolloutStates.Planned or RolloutStates.Progressing
+            && (action.Kind == RolloutActions.Abort || (action.Kind == RolloutActions.RollBack && rollout.RollbackOf is null));
         if (action.Accepted != true)
         {
-            action.Reason = $"The rollout is {rollout.CurrentState}: {action.Kind} is not possible.";
+            action.Reason = action.Kind == RolloutActions.RollBack && rollout.RollbackOf is not null
+                ? "The rollout is a rollback itself, and a rollback is not rolled back: abort it, or roll out other content."
+                : $"The rollout is {rollout.CurrentState}: {action.Kind} is not possible.";
             action.RolloutState = rollout.CurrentState;
             return rollout.CurrentState;
         }
 
         // Saved before the rollout ends, which refuses whatever is still unanswered.
         await db.SaveChangesAsync(cancellationToken);
-        rollout.EndsAs = RolloutStates.Aborted;
-        rollout.Reason = $"Aborted by {action.RequestedBy}.";
-        Record(rollout, now, "AbortRequested", $"by {action.RequestedBy}");
-        await db.LockWavesAsync([rollout.CorrelationId], cancellationToken);
-        var state = await WindDownAsync(rollout, now, cancellationToken);
-        action.RolloutState = state;
-        return state;
+        action.RolloutState = action.Kind == RolloutActions.RollBack
+            ? await RollBackAsync(rollout, action.RequestedBy, now, cancellationToken)
+            : await AbortAsync(rollout, action.RequestedBy, now, cancellationToken);
+        return action.RolloutState;
     }
 
     /// <summary>Brings the stable revision to whoever is still assigned an older one, one chunk at a time.</summary>
@@ -102,9 +102,20 @@ internal sealed partial class RolloutEngine(
             await bus.Publish(new DispatchNext(rollout.CorrelationId, last), cancellationToken);
     }
 
+    private async Task<string> AbortAsync(
+        Rollout rollout, string requestedBy, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        rollout.EndsAs = RolloutStates.Aborted;
+        rollout.Reason = $"Aborted by {requestedBy}.";
+        Record(rollout, now, "AbortRequested", $"by {requestedBy}");
+        await db.LockWavesAsync([rollout.CorrelationId], cancellationToken);
+        return await WindDownAsync(rollout, now, cancellationToken);
+    }
+
     private async Task<string> ProgressAsync(Rollout rollout, DateTimeOffset now, CancellationToken cancellationToken)
     {
         var more = await DeadlinesAsync(rollout, now, cancellationToken);
+        more |= await givingBack.GiveBackAsync(rollout, GivingBack.Rejected, cancellationToken);
         var waves = await WavesAsync(rollout, cancellationToken);
         if (Failures(waves) > rollout.MaxFailures)
             return await TripAsync(rollout, waves, now, cancellationToken);
@@ -167,10 +178,24 @@ internal sealed partial class RolloutEngine(
         await CloseTargetsAsync(rollout, TargetState.Cancelled, [TargetState.Waiting, TargetState.Deferred], now, cancellationToken);
         var waves = await WavesAsync(rollout, cancellationToken);
         if (waves.Sum(w => w.Dispatched) == 0)
-            return await EndAsync(rollout, rollout.EndsAs!, waves.Counts(), now, cancellationToken);
+            return await GiveBackAndEndAsync(rollout, rollout.EndsAs!, now, cancellationToken);
 
+        if (await givingBack.GiveBackAsync(rollout, GivingBack.Rejected, cancellationToken))
+            await bus.Publish(new DispatchNext(rollout.CorrelationId), cancellationToken);
         rollout.NextDueAt = await NextDeadlineAsync(rollout, cancellationToken);
         return RolloutStates.Aborting;
+    }
+
+    /// <summary>Ends a rollout that did not succeed. It stays open until all is given back, so that a crash in between leaves
+    /// something for the drift job to wake.</summary>
+    private async Task<string> GiveBackAndEndAsync(
+        Rollout rollout, string state, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        if (!await givingBack.GiveBackAsync(rollout, GivingBack.NotApplied, cancellationToken))
+            return await EndAsync(rollout, state, await CountsAsync(rollout, cancellationToken), now, cancellationToken);
+
+        await bus.Publish(new DispatchNext(rollout.CorrelationId), cancellationToken);
+        return rollout.CurrentState == RolloutStates.RollingBack ? RolloutStates.RollingBack : RolloutStates.Aborting;
     }
 
     private async Task<string> EndAsync(
@@ -191,6 +216,8 @@ internal sealed partial class RolloutEngine(
             new RolloutCompleted(rollout.CorrelationId.ToString(), rollout.Tenant, rollout.Configuration, rollout.Revision,
                 state, rollout.Reason, counts, now),
             cancellationToken);
+        if (rollout.RollbackOf is { } rolledBack)
+            await bus.Publish(new TargetsProgressed(rolledBack), cancellationToken);
         LogEnded(rollout.CorrelationId, rollout.Configuration, rollout.Revision, state, outcome);
         return state;
     }

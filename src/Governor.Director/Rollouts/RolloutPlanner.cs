@@ -10,9 +10,15 @@ namespace Governor.Director.Rollouts;
 /// <c>Planned</c>, its waves and targets, and the message that wakes the saga.</summary>
 internal sealed class RolloutPlanner(DirectorDbContext db, IPublishEndpoint bus, TimeProvider clock)
 {
-    /// <summary>Plans a rollout; the caller saves and commits.</summary>
+    /// <summary>Plans a rollout; the caller commits.</summary>
+    /// <param name="revision">What is rolled out.</param>
+    /// <param name="policy">How.</param>
+    /// <param name="requestedBy">Who asked.</param>
+    /// <param name="runtimeIds">Its targets.</param>
+    /// <param name="rollbackOf">The rollout that it rolls back, if it is a rollback.</param>
+    /// <param name="cancellationToken">Ends the work.</param>
     public async Task<Rollout> PlanAsync(
-        RevisionKey revision, RolloutPolicy policy, string requestedBy, IReadOnlyCollection<string> runtimeIds,
+        RevisionKey revision, RolloutPolicy policy, string requestedBy, IReadOnlyCollection<string> runtimeIds, Guid? rollbackOf,
         CancellationToken cancellationToken)
     {
         var now = clock.GetUtcNow();
@@ -21,7 +27,7 @@ internal sealed class RolloutPlanner(DirectorDbContext db, IPublishEndpoint bus,
             CorrelationId = Guid.CreateVersion7(now),
             Tenant = revision.Tenant, Configuration = revision.Configuration, Revision = revision.Revision,
             Waves = 1, Strategy = policy.Strategy, MaxConcurrency = policy.MaxConcurrency, MaxFailures = policy.MaxFailures,
-            ProgressDeadline = policy.ProgressDeadline, RequestedBy = requestedBy,
+            ProgressDeadline = policy.ProgressDeadline, RequestedBy = requestedBy, RollbackOf = rollbackOf,
             CreatedAt = now, TouchedAt = now, LastEvent = 1,
         };
         db.Rollouts.Add(rollout);

@@ -37,19 +37,25 @@ internal sealed class RolloutStateMachine : MassTransitStateMachine<Rollout>
             When(DispatchNext).WindDown(),
             When(ActionRequested).Act());
 
+        During(RollingBack,
+            When(TargetsProgressed).FollowRollback(),
+            When(RolloutDue).FollowRollback(),
+            When(DispatchNext).FollowRollback(),
+            When(ActionRequested).Act());
+
         During([Succeeded, CompletedWithDeferred, CompletedWithFailures],
             When(DispatchNext).Sweep(),
             When(ActionRequested).Act());
 
-        During([Failed, Aborted, Superseded],
+        During([Failed, Aborted, RolledBack, Superseded],
             When(ActionRequested).Act());
 
         // Delivery is at least once and unordered: what comes late or twice changes nothing.
         During(Planned, Ignore(DispatchNext), Ignore(RolloutDue));
-        During([Progressing, Aborting], Ignore(RolloutPlanned));
+        During([Progressing, Aborting, RollingBack], Ignore(RolloutPlanned));
         During([Succeeded, CompletedWithDeferred, CompletedWithFailures],
             Ignore(RolloutPlanned), Ignore(TargetsProgressed), Ignore(RolloutDue));
-        During([Failed, Aborted, Superseded],
+        During([Failed, Aborted, RolledBack, Superseded],
             Ignore(RolloutPlanned), Ignore(TargetsProgressed), Ignore(RolloutDue), Ignore(DispatchNext));
     }
 
@@ -58,6 +64,8 @@ internal sealed class RolloutStateMachine : MassTransitStateMachine<Rollout>
     public State Progressing { get; private set; } = null!;
 
     public State Aborting { get; private set; } = null!;
+
+    public State RollingBack { get; private set; } = null!;
 
     public State Succeeded { get; private set; } = null!;
 
@@ -68,6 +76,8 @@ internal sealed class RolloutStateMachine : MassTransitStateMachine<Rollout>
     public State Failed { get; private set; } = null!;
 
     public State Aborted { get; private set; } = null!;
+
+    public State RolledBack { get; private set; } = null!;
 
     public State Superseded { get; private set; } = null!;
 
@@ -93,6 +103,9 @@ internal static class RolloutSteps
 
     public static EventActivityBinder<Rollout, T> WindDown<T>(this EventActivityBinder<Rollout, T> step)
         where T : class => step.Run((engine, context) => engine.WindDownAsync(context.Saga, context.CancellationToken));
+
+    public static EventActivityBinder<Rollout, T> FollowRollback<T>(this EventActivityBinder<Rollout, T> step)
+        where T : class => step.Run((engine, context) => engine.FollowRollbackAsync(context.Saga, context.CancellationToken));
 
     public static EventActivityBinder<Rollout, RolloutActionRequested> Act(
         this EventActivityBinder<Rollout, RolloutActionRequested> step) =>

@@ -13,16 +13,18 @@ internal sealed record RolloutSummary(
 }
 
 /// <summary>A rollout in detail: the saga's state, its waves and its timeline.</summary>
+/// <param name="RollbackOf">The rollout that this one rolls back, if it is a rollback.</param>
+/// <param name="RolledBackBy">The rollback that takes this one back, if there is one.</param>
 /// <param name="Deadlines">What it waits for, and until when.</param>
 internal sealed record RolloutDetail(
     string RolloutId, string Configuration, int Revision, string State, int Wave,
-    IReadOnlyDictionary<string, int> Counts, string? Reason, string RequestedBy, DateTimeOffset CreatedAt,
-    DateTimeOffset? StartedAt, DateTimeOffset? EndedAt, PolicyView Policy, DeadlineView Deadlines,
+    IReadOnlyDictionary<string, int> Counts, string? Reason, string? RollbackOf, string? RolledBackBy, string RequestedBy,
+    DateTimeOffset CreatedAt, DateTimeOffset? StartedAt, DateTimeOffset? EndedAt, PolicyView Policy, DeadlineView Deadlines,
     IReadOnlyList<WaveView> Waves, IReadOnlyList<TimelineEntry> Timeline)
 {
     public static RolloutDetail Of(Rollout r, IReadOnlyList<RolloutWave> waves, IReadOnlyList<TimelineEntry> timeline) => new(
         r.CorrelationId.ToString(), r.Configuration, r.Revision, r.CurrentState, r.Wave, waves.Counts(), r.Reason,
-        r.RequestedBy, r.CreatedAt, r.StartedAt, r.EndedAt,
+        r.RollbackOf?.ToString(), r.RolledBackBy?.ToString(), r.RequestedBy, r.CreatedAt, r.StartedAt, r.EndedAt,
         new PolicyView(r.Strategy, r.MaxConcurrency, r.MaxFailures, r.ProgressDeadline), new DeadlineView(r.NextDueAt),
         [.. waves.Select(w => new WaveView(w.Wave, new[] { w }.Counts(), w.StartedAt, w.CompletedAt))], timeline);
 }

@@ -44,6 +44,7 @@ internal sealed class Sweeper(DirectorDbContext db, Assigner assigner, RevisionC
             return null;
         }
 
+        var rejections = await db.RejectionsOfAsync(chunk, cancellationToken);
         var budget = new SendBudget();
         var sent = new List<FleetMember>();
         var renumbered = new List<FleetMember>();
@@ -51,9 +52,12 @@ internal sealed class Sweeper(DirectorDbContext db, Assigner assigner, RevisionC
         {
             var runtime = member.Runtime;
             var assigned = member.Assignments.GetValueOrDefault(configuration);
-            var wanted = revision.Matches(runtime.RuntimeId, runtime.Kind, runtime.Labels) ? revision : null;
-            if (runtime.State == RuntimeState.Deregistering || assigned?.Revision >= stable || (wanted is null && assigned is null))
+            var wanted = member.Matches(revision) ? revision : null;
+            if (runtime.State == RuntimeState.Deregistering || assigned?.Revision >= stable || (wanted is null && assigned is null)
+                || (wanted is not null && rejections.Has(member, wanted)))
+            {
                 continue;
+            }
 
             if (wanted is not null && assigned?.Digest == wanted.Digest && member.StaysEffective(configuration, wanted))
             {
@@ -78,6 +82,7 @@ internal sealed class Sweeper(DirectorDbContext db, Assigner assigner, RevisionC
         var behind = await db.Configurations.AsNoTracking()
             .Where(c => c.StableRevision > 0
                 && !db.Rollouts.Any(r => r.Tenant == c.Tenant && r.Configuration == c.Name && r.EndedAt == null))
+            .OrderBy(c => c.Tenant).ThenBy(c => c.Name)
             .Select(c => new { c.Tenant, c.Name }).ToListAsync(cancellationToken);
         foreach (var configuration in behind)
         {
@@ -96,7 +101,7 @@ internal sealed class Sweeper(DirectorDbContext db, Assigner assigner, RevisionC
             .Where(c => c.Tenant == tenant && c.Name == configuration)
             .Select(c => c.StableRevision).SingleOrDefaultAsync(cancellationToken);
 
-    /// <summary>Runtimes that are assigned an older revision, or none although they match; but not what they refused.</summary>
+    /// <summary>Runtimes that are assigned an older revision, or none although they match; but not what they rejected.</summary>
     /// <returns>At most one chunk of them, and where to go on; null if the fleet ends here.</returns>
     private async Task<(List<string> Chunk, string? Last)> CandidatesAsync(
         string tenant, RevisionContent revision, string? after, CancellationToken cancellationToken)
@@ -112,20 +117,18 @@ internal sealed class Sweeper(DirectorDbContext db, Assigner assigner, RevisionC
                     from a in db.Assignments.Where(a => a.RuntimeId == r.RuntimeId && a.Configuration == revision.Configuration)
                         .DefaultIfEmpty()
                     where a == null || a.Revision < revision.Revision
-                    from i in db.ReportItems.Where(i => i.RuntimeId == r.RuntimeId && i.Configuration == revision.Configuration)
-                        .DefaultIfEmpty()
                     orderby r.RuntimeId
                     select new
                     {
                         r.RuntimeId, r.Kind, r.Labels, Assigned = a != null,
-                        Refused = i != null && (i.Outcome == "rejected" || i.Outcome == "failed") ? i.OutcomeDigest : null,
+                        Rejected = db.Rejections.Any(j => j.RuntimeId == r.RuntimeId && j.Digest == revision.Digest),
                     })
                 .Take(PageSize).ToListAsync(cancellationToken);
             foreach (var runtime in page)
             {
                 after = runtime.RuntimeId;
                 var matches = revision.Matches(runtime.RuntimeId, runtime.Kind, runtime.Labels);
-                if (matches ? runtime.Refused != revision.Digest : runtime.Assigned)
+                if (matches ? !runtime.Rejected : runtime.Assigned)
                     chunk.Add(runtime.RuntimeId);
                 if (chunk.Count == Assigner.Chunk)
                     return (chunk, after);

@@ -31,6 +31,13 @@ internal sealed class TargetChanges(DirectorDbContext db, DateTimeOffset now)
         changed[(target.RolloutId, target.RuntimeId)] = target;
     }
 
+    /// <summary>Writes a target whose state stays.</summary>
+    public void Touch(RolloutTarget target)
+    {
+        target.ChangedAt = now;
+        changed[(target.RolloutId, target.RuntimeId)] = target;
+    }
+
     /// <summary>Adds a target, or puts one back that had left.</summary>
     public void Add(RolloutTarget target, TargetState? formerState)
     {
@@ -47,13 +54,13 @@ internal sealed class TargetChanges(DirectorDbContext db, DateTimeOffset now)
         var rows = new RowSet(db,
             ("rollout_id", ColumnType.Id), ("runtime_id", ColumnType.Text), ("wave", ColumnType.Integer),
             ("state", ColumnType.Text), ("generation", ColumnType.Integer), ("digest", ColumnType.Text),
-            ("attempts", ColumnType.Integer), ("former_revision", ColumnType.Integer), ("given_back", ColumnType.Boolean), ("reason", ColumnType.Text), ("error", ColumnType.Text),
+            ("attempts", ColumnType.Integer), ("former_revision", ColumnType.Integer), ("given_back", ColumnType.Boolean),
+            ("reason", ColumnType.Text), ("error", ColumnType.Text),
             ("dispatched_at", ColumnType.Instant), ("deadline_at", ColumnType.Instant), ("changed_at", ColumnType.Instant));
         foreach (var t in changed.Values)
         {
             rows.Add(t.RolloutId, t.RuntimeId, t.Wave, t.State, t.Generation, t.Digest, t.Attempts, t.FormerRevision,
-                t.GivenBack, t.Reason, t.Error,
-                t.DispatchedAt, t.DeadlineAt, t.ChangedAt);
+                t.GivenBack, t.Reason, t.Error, t.DispatchedAt, t.DeadlineAt, t.ChangedAt);
         }
 
         await rows.ExecuteAsync(

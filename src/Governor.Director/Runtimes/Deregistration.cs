@@ -18,7 +18,7 @@ internal sealed partial class Deregistration(
         string tenant, string runtimeId, bool force, int? expectedVersion, CancellationToken cancellationToken)
     {
         var now = clock.GetUtcNow();
-        await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
+        await using var transaction = await db.JoinTransactionAsync(cancellationToken);
         if (!await db.Runtimes.AnyAsync(r => r.RuntimeId == runtimeId && r.Tenant == tenant, cancellationToken))
             return FleetRegistry.NotFound(runtimeId);
 
@@ -96,6 +96,7 @@ internal sealed partial class Deregistration(
 
         await db.Assignments.Where(a => ids.Contains(a.RuntimeId)).ExecuteDeleteAsync(cancellationToken);
         await db.ReportItems.Where(i => ids.Contains(i.RuntimeId)).ExecuteDeleteAsync(cancellationToken);
+        await db.Rejections.Where(r => ids.Contains(r.RuntimeId)).ExecuteDeleteAsync(cancellationToken);
         await db.Findings.Where(f => ids.Contains(f.RuntimeId)).ExecuteDeleteAsync(cancellationToken);
         await db.Runtimes.Where(r => ids.Contains(r.RuntimeId)).ExecuteDeleteAsync(cancellationToken);
     }

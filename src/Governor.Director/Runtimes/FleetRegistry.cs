@@ -38,7 +38,7 @@ internal sealed class FleetRegistry(
         if (expectedVersion is null && await UnchangedAsync(tenant, registrations, cancellationToken) is { } unchanged)
             return unchanged;
 
-        await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
+        await using var transaction = await db.JoinTransactionAsync(cancellationToken);
 
         var created = await InsertAsync(tenant, registrations, now, cancellationToken);
         var plan = await joiner.PrepareAsync(tenant, registrations, cancellationToken);

@@ -12,12 +12,12 @@ namespace Governor.Director.Runtimes;
 /// <param name="Stable">The stable revision of each configuration of the tenant that has one.</param>
 /// <param name="Open">The open rollouts, locked, with their revisions.</param>
 /// <param name="Targets">The targets that the runtimes have in them, locked.</param>
-/// <param name="Refused">What runtimes have rejected: it is not brought to them again.</param>
+/// <param name="Rejections">What runtimes have rejected: it is not brought to them again.</param>
 internal sealed record JoinPlan(
     IReadOnlyList<RevisionContent> Stable,
     IReadOnlyList<(Rollout Rollout, RevisionContent Revision)> Open,
     ILookup<string, RolloutTarget> Targets,
-    IReadOnlySet<(string RuntimeId, string Configuration, string Digest)> Refused);
+    Rejections Rejections);
 
 /// <summary><i>Join and leave</i>: a runtime that begins to match is assigned the stable revision at once and is taken in
 /// by open rollouts; one that ceases to match loses what it was assigned at once.</summary>
@@ -43,9 +43,7 @@ internal sealed class Joiner(
         var stable = await db.Configurations.AsNoTracking()
             .Where(c => c.Tenant == tenant && c.StableRevision > 0)
             .Select(c => new { c.Name, c.StableRevision }).ToListAsync(cancellationToken);
-        var refused = await db.ReportItems.AsNoTracking()
-            .Where(i => ids.Contains(i.RuntimeId) && i.Outcome == "rejected" && i.OutcomeDigest != null)
-            .Select(i => new { i.RuntimeId, i.Configuration, i.OutcomeDigest }).ToListAsync(cancellationToken);
+        var rejections = await db.RejectionsOfAsync(ids, cancellationToken);
         var contents = await revisions.GetAsync(
             db,
             stable.Select(c => new RevisionKey(tenant, c.Name, c.StableRevision))
@@ -55,7 +53,7 @@ internal sealed class Joiner(
             [.. stable.Select(c => contents[new RevisionKey(tenant, c.Name, c.StableRevision)])],
             [.. open.Select(r => (r, contents[new RevisionKey(tenant, r.Configuration, r.Revision)]))],
             targets.ToLookup(t => t.RuntimeId, StringComparer.Ordinal),
-            refused.Select(i => (i.RuntimeId, i.Configuration, i.OutcomeDigest!)).ToHashSet());
+            rejections);
     }
 
     /// <summary>Assigns and sends what follows from the new labels. A new runtime is sent the whole even if it is empty: what
@@ -108,17 +106,16 @@ internal sealed class Joiner(
         JoinPlan plan, FleetMember member, IReadOnlyDictionary<string, string>? former, TargetChanges changes)
     {
         var runtime = member.Runtime;
-        bool Matches(RevisionContent revision) => revision.Matches(runtime.RuntimeId, runtime.Kind, runtime.Labels);
         bool Matched(RevisionContent revision) => former is not null && revision.Matches(runtime.RuntimeId, runtime.Kind, former);
 
         var stable = plan.Stable.ToDictionary(r => r.Configuration, StringComparer.Ordinal);
         foreach (var configuration in stable.Keys.Union(member.Assignments.Keys).ToList())
         {
-            var begins = stable.TryGetValue(configuration, out var candidate) && Matches(candidate) && !Matched(candidate)
-                && !plan.Refused.Contains((runtime.RuntimeId, configuration, candidate.Digest!));
+            var begins = stable.TryGetValue(configuration, out var candidate) && member.Matches(candidate) && !Matched(candidate)
+                && !plan.Rejections.Has(member, candidate);
             if (member.AssignedRevision(configuration) is { } assigned)
             {
-                if (!Matches(assigned) && Matched(assigned))
+                if (!member.Matches(assigned) && Matched(assigned))
                     member.Assign(configuration, begins ? candidate : null);
             }
             else if (begins)
@@ -130,14 +127,14 @@ internal sealed class Joiner(
         foreach (var (rollout, revision) in plan.Open)
         {
             var target = plan.Targets[runtime.RuntimeId].FirstOrDefault(t => t.RolloutId == rollout.CorrelationId);
-            if (Matches(revision) && !Matched(revision) && target is null or { State: TargetState.Removed }
-                && rollout.CurrentState != RolloutStates.Aborting)
+            if (member.Matches(revision) && !Matched(revision) && target is null or { State: TargetState.Removed }
+                && rollout.CurrentState is not (RolloutStates.Aborting or RolloutStates.RollingBack))
             {
                 changes.Add(
                     new RolloutTarget { RolloutId = rollout.CorrelationId, RuntimeId = runtime.RuntimeId, Wave = target?.Wave ?? rollout.Waves - 1 },
                     target?.State);
             }
-            else if (target is { IsDone: false } && !Matches(revision) && Matched(revision)
+            else if (target is { IsDone: false } && !member.Matches(revision) && Matched(revision)
                 && !WillHold(member, rollout.Configuration))
             {
                 changes.Move(target, TargetState.Removed, "left-selector");

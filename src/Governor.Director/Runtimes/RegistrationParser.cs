@@ -49,6 +49,25 @@ internal static class RegistrationParser
             : new Refusal(StatusCodes.Status400BadRequest, "invalid-batch", "Each `runtimeId` may be listed once.");
     }
 
+    /// <summary>Reads <c>runtimeId</c>, <c>kind</c> and <c>labels</c> of a command whose common fields have been read.</summary>
+    public static Outcome<RuntimeRegistration> Read(RequestObject command)
+    {
+        var runtimeId = ReadId(command);
+        var kind = command.Required("kind", "give the runtime's kind")?.AsString();
+        var labels = command["labels"]?.AsMembers()?.ToDictionary(l => l.Key, l => l.Value.AsString() ?? "", StringComparer.Ordinal);
+        return command.Node.Errors.Any ? command.Node.Errors.ToRefusal() : Check(runtimeId!, kind, labels, "");
+    }
+
+    /// <summary>Reads <c>runtimeId</c> of a command.</summary>
+    /// <returns>The id; null after a complaint.</returns>
+    public static string? ReadId(RequestObject command)
+    {
+        if (command.Required("runtimeId", "name the runtime")?.AsString() is not { } id) return null;
+        if (DnsLabel.IsValid(id)) return id;
+        command.Node.Errors.Malformed("invalid-name", "runtimeId", $"must be {DnsLabel.Rule}.");
+        return null;
+    }
+
     private static Outcome<T> Read<T>(byte[] body, string fields)
         where T : class
     {

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Governor.Contracts;
 using Governor.Director.Assignments;
+using Governor.Director.Commands;
 using Governor.Director.Operations;
 using Governor.Director.Persistence;
 using Microsoft.AspNetCore.Http.HttpResults;
@@ -15,6 +16,15 @@ namespace Governor.Director.Runtimes;
 internal sealed record RuntimeView(
     string RuntimeId, string Tenant, string Kind, IReadOnlyDictionary<string, string> Labels, string State, bool Away,
     long Generation, long ReportedGeneration, DateTimeOffset RegisteredAt, DateTimeOffset? LastReportAt, int Version);
+
+/// <summary>Answers to registrations, and to a removal, as they are kept for a request that is repeated.</summary>
+internal sealed record RegisteredViews(IReadOnlyList<RegisteredView> Items);
+
+/// <inheritdoc cref="RegisteredViews"/>
+internal sealed record RegisteredView(RuntimeView Runtime, bool Created);
+
+/// <inheritdoc cref="RegisteredViews"/>
+internal sealed record Removal(bool AtOnce);
 
 /// <summary>What a runtime should hold now.</summary>
 internal sealed record DesiredStateView(
@@ -35,8 +45,8 @@ internal static class RuntimeEndpoints
     }
 
     private static async Task<IResult> PutAsync(
-        string runtimeId, HttpContext http, FleetRegistry registry, DirectorDbContext db, TimeProvider clock,
-        CancellationToken cancellationToken)
+        string runtimeId, HttpContext http, FleetRegistry registry, IdempotentRequests requests, DirectorDbContext db,
+        TimeProvider clock, CancellationToken cancellationToken)
     {
         var tenant = http.Tenant();
         var expected = http.ExpectedVersion();
@@ -48,19 +58,21 @@ internal static class RuntimeEndpoints
         if (!registration.Succeeded)
             return registration.Refusal.ToProblem();
 
-        var outcome = await registry.RegisterAsync(
-            tenant.Value!, [registration.Value], expected.Value!.Version, cancellationToken);
+        var outcome = await requests.OnceAsync(
+            http, tenant.Value!, body.Value!,
+            token => RegisterAsync(registry, db, clock, tenant.Value!, [registration.Value], expected.Value!.Version, token),
+            cancellationToken);
         if (!outcome.Succeeded)
             return outcome.Refusal.ToProblem();
 
-        var (runtime, created) = outcome.Value.Items[0];
-        http.Response.Headers.ETag = $"\"{runtime.Version}\"";
-        var view = View(runtime, clock.GetUtcNow(), await db.ListeningSinceAsync(clock.GetUtcNow(), cancellationToken));
+        var (view, created) = outcome.Value.Items[0];
+        http.Response.Headers.ETag = $"\"{view.Version}\"";
         return created ? TypedResults.Created($"/api/v1/runtimes/{runtimeId}", view) : TypedResults.Ok(view);
     }
 
     private static async Task<IResult> PostBatchAsync(
-        HttpContext http, FleetRegistry registry, DirectorDbContext db, TimeProvider clock, CancellationToken cancellationToken)
+        HttpContext http, FleetRegistry registry, IdempotentRequests requests, DirectorDbContext db, TimeProvider clock,
+        CancellationToken cancellationToken)
     {
         var tenant = http.Tenant();
         var body = await http.ReadBodyAsync("body-too-large", cancellationToken);
@@ -70,12 +82,25 @@ internal static class RuntimeEndpoints
         if (!registrations.Succeeded)
             return registrations.Refusal.ToProblem();
 
-        var outcome = await registry.RegisterAsync(tenant.Value!, registrations.Value, null, cancellationToken);
+        var outcome = await requests.OnceAsync(
+            http, tenant.Value!, body.Value!,
+            token => RegisterAsync(registry, db, clock, tenant.Value!, registrations.Value, null, token), cancellationToken);
+        return outcome.Succeeded
+            ? TypedResults.Ok(new Page<RuntimeView>([.. outcome.Value.Items.Select(item => item.Runtime)], null))
+            : outcome.Refusal.ToProblem();
+    }
+
+    /// <summary>Registers, and makes the answer, which is what a repeated request gets again.</summary>
+    private static async Task<Outcome<RegisteredViews>> RegisterAsync(
+        FleetRegistry registry, DirectorDbContext db, TimeProvider clock, string tenant,
+        IReadOnlyList<RuntimeRegistration> registrations, int? expectedVersion, CancellationToken cancellationToken)
+    {
+        var outcome = await registry.RegisterAsync(tenant, registrations, expectedVersion, cancellationToken);
         if (!outcome.Succeeded)
-            return outcome.Refusal.ToProblem();
+            return outcome.Refusal;
 
         var (now, listening) = (clock.GetUtcNow(), await db.ListeningSinceAsync(clock.GetUtcNow(), cancellationToken));
-        return TypedResults.Ok(new Page<RuntimeView>([.. outcome.Value.Items.Select(r => View(r.Runtime, now, listening))], null));
+        return new RegisteredViews([.. outcome.Value.Items.Select(r => new RegisteredView(View(r.Runtime, now, listening), r.Created))]);
     }
 
     private static async Task<IResult> GetAsync(
@@ -126,7 +151,8 @@ internal static class RuntimeEndpoints
     }
 
     private static async Task<IResult> DeleteAsync(
-        string runtimeId, string? force, HttpContext http, Deregistration deregistration, CancellationToken cancellationToken)
+        string runtimeId, string? force, HttpContext http, Deregistration deregistration, IdempotentRequests requests,
+        CancellationToken cancellationToken)
     {
         var tenant = http.Tenant();
         var expected = http.ExpectedVersion();
@@ -134,13 +160,13 @@ internal static class RuntimeEndpoints
             return refusal.ToProblem();
         if (force is not (null or "true" or "false"))
             return Problems.Invalid("invalid-force", "`force` must be true or false; leave it out to wait for the runtime.");
-        if (await deregistration.BeginAsync(
-            tenant.Value!, runtimeId, force == "true", expected.Value!.Version, cancellationToken) is { } refused)
-        {
-            return refused.ToProblem();
-        }
-
-        return force == "true" ? TypedResults.NoContent() : TypedResults.Accepted($"/api/v1/runtimes/{runtimeId}");
+        var outcome = await requests.OnceAsync<Removal>(
+            http, tenant.Value!, [],
+            async token => await deregistration.BeginAsync(tenant.Value!, runtimeId, force == "true", expected.Value!.Version, token)
+                is { } refused ? refused : new Removal(force == "true"),
+            cancellationToken);
+        return !outcome.Succeeded ? outcome.Refusal.ToProblem()
+            : outcome.Value.AtOnce ? TypedResults.NoContent() : TypedResults.Accepted($"/api/v1/runtimes/{runtimeId}");
     }
 
     private static async Task<IResult> DesiredStateAsync(

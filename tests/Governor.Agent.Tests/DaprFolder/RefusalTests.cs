@@ -84,6 +84,21 @@ public sealed class RefusalTests : FolderScenario
     }
 
     [Fact]
+    public async Task Given_a_name_that_another_hand_held_When_it_lets_go_Then_the_report_asks_for_the_content_again()
+    {
+        Foreign("theirs.yaml", ForeignComponent("sink"));
+        var logging = Desired.Configuration("logging", Desired.Component("sink"));
+        await ApplyAsync(logging);
+        AssertRefused(logging, "foreign", "theirs.yaml");
+
+        File.Delete(PathOf("theirs.yaml"));
+
+        var reported = Reported("logging");
+        Assert.Equal((ApplyOutcome.Failed, logging.Digest, "foreign"), (reported.Outcome, reported.OutcomeDigest, reported.Reason));
+        Assert.Contains("no more", reported.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Given_a_refusal_When_its_reason_is_gone_Then_the_same_content_is_applied()
     {
         Foreign("theirs.yaml", ForeignComponent("sink"));

@@ -1,7 +1,9 @@
 using Governor.Contracts;
+using Governor.Director.Drift;
 using Governor.Director.Tests.Hosting;
 using Governor.Director.Tests.Rollouts;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Governor.Director.Tests.Drift;
 
@@ -87,24 +89,73 @@ public sealed class HealTests : DirectorTests
         Assert.Equal((0, 0), await Host.ScanAsync());
     }
 
-    [Theory]
-    [InlineData("rejected")]
-    [InlineData("failed")]
-    public async Task Given_content_that_a_runtime_refused_Then_it_is_shown_with_the_reason_and_not_sent_again(string outcome)
+    [Fact]
+    public async Task Given_content_that_a_runtime_could_not_take_Then_it_is_shown_with_the_reason_and_sent_again_after_the_deadline()
     {
         await Host.GivenRuntimesAsync("eu-1", "eu-2");
-        if (outcome == "rejected")
-            Host["eu-1"].Rejects("cache");
-        else
-            Host["eu-1"].Fails("cache");
+        Host["eu-1"].Fails("cache");
         await Host.UntilRolloutAsync(await Host.RollOutAsync("cache", Change.To("redis-a", policy: new { maxFailures = 1 })), "CompletedWithFailures");
+
+        Assert.Equal((1, 0), await Host.ScanAsync());
+        var finding = Assert.Single((await Host.GetAsync("/admin/drift")).Items);
+        Assert.StartsWith("failed: It says ", (string?)finding["reason"], StringComparison.Ordinal);
+        await Host.AdvanceAsync(TimeSpan.FromSeconds(31));
+        Host["eu-1"].AppliesAgain();
+        Assert.Equal((1, 1), await Host.ScanAsync());
+
+        await Host.UntilSettledAsync("eu-1");
+        Assert.Equal((0, 0), await Host.ScanAsync());
+        Assert.Equal("redis-a", Host["eu-1"].Newest.Store("cache").Host);
+    }
+
+    [Fact]
+    public async Task Given_content_that_its_runtime_comes_to_reject_Then_it_is_shown_as_foreign_and_never_sent_to_again()
+    {
+        await GivenCacheOnAsync("eu-1");
+        Host["eu-1"].Rejects("cache");
+        await Host.RecordAsync(Host["eu-1"].Handle(Host["eu-1"].Newest));
 
         Assert.Equal((1, 0), await Host.ScanAsync());
         await Host.AdvanceAsync(TimeSpan.FromMinutes(2));
         Assert.Equal((1, 0), await Host.ScanAsync());
+        Assert.Equal(["eu-1/cache Foreign"], await Host.FindingsAsync());
 
-        var finding = Assert.Single((await Host.GetAsync("/admin/drift")).Items);
-        Assert.StartsWith($"{outcome}: It says ", (string?)finding["reason"], StringComparison.Ordinal);
+        Host["eu-1"].AppliesAgain();
+        await Host.RecordAsync(Host["eu-1"].Handle(Host["eu-1"].Newest));
+        Assert.Equal((0, 0), await Host.ScanAsync());
+        Assert.Empty(await Host.FindingsAsync());
+    }
+
+    [Fact]
+    public async Task Given_something_that_is_not_assigned_Then_it_is_orphaned_and_taken_away()
+    {
+        await GivenCacheOnAsync("eu-1");
+        var report = Host["eu-1"].Report();
+        await Host.RecordAsync(report with { Configurations = [.. report.Configurations, new("ghost", Other)] });
+
+        Assert.Equal((1, 1), await Host.ScanAsync());
+        Assert.Equal(["eu-1/ghost Orphaned"], await Host.FindingsAsync());
+
+        await Host.UntilSettledAsync("eu-1");
+        Assert.Equal((0, 0), await Host.ScanAsync());
+        Assert.Empty(await Host.FindingsAsync());
+    }
+
+    [Fact]
+    public async Task Given_runs_of_the_drift_job_Then_each_is_recorded_and_one_moment_is_served_once()
+    {
+        var moment = Host.Clock.GetUtcNow();
+        for (var i = 0; i < 2; i++)
+        {
+            await Host.InScopeAsync(async services =>
+                await services.GetRequiredService<DriftScan>().RunAsync(moment, TestContext.Current.CancellationToken));
+        }
+
+        await Host.ScanAsync();
+
+        var runs = (await Host.GetAsync("/admin/drift/runs")).Items;
+        Assert.Equal([null, moment], runs.Select(r => (DateTimeOffset?)r["scheduledAt"]));
+        Assert.All(runs, r => Assert.NotNull(r["finishedAt"]));
     }
 
     [Fact]

@@ -1,5 +1,6 @@
 using System.Collections.Frozen;
 using Governor.Contracts;
+using Governor.Director.Drift;
 using Governor.Director.Persistence;
 using Governor.Director.Reports;
 using Governor.Messaging;
@@ -127,7 +128,8 @@ internal sealed class DirectorHost : IAsyncDisposable
     private static void RemoveSchedule(IServiceCollection services)
     {
         foreach (var descriptor in services
-            .Where(d => d.ServiceType == typeof(IHostedService) && d.ImplementationType?.Namespace?.StartsWith("Quartz", StringComparison.Ordinal) == true)
+            .Where(d => d.ServiceType == typeof(IHostedService) && (d.ImplementationType == typeof(DriftSchedule)
+                || d.ImplementationType?.Namespace?.StartsWith("Quartz", StringComparison.Ordinal) == true))
             .ToList())
         {
             services.Remove(descriptor);

@@ -137,11 +137,6 @@ public sealed class BadChangeTests(SharedDirector shared) : IClassFixture<Shared
     }
 
     [Fact]
-    public async Task Given_an_idempotency_key_Then_it_is_refused_and_not_ignored() =>
-        (await shared.Host.PutAsync("keyed", Change.To("h"), ("Idempotency-Key", "1")))
-            .IsProblem(HttpStatusCode.UnprocessableEntity, "not-implemented", "Idempotency-Key");
-
-    [Fact]
     public async Task Given_a_runtime_that_somebody_else_changed_When_it_is_deregistered_Then_it_stays()
     {
         (await shared.Host.DeleteAsync("/api/v1/runtimes/eu-1?force=true", ("If-Match", "\"999\"")))

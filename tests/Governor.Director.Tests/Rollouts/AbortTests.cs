@@ -111,7 +111,6 @@ public sealed class AbortTests : DirectorTests
     [InlineData("promote")]
     [InlineData("approve")]
     [InlineData("deny")]
-    [InlineData("rollback")]
     [InlineData("retry")]
     public async Task Given_an_action_that_is_to_come_Then_it_is_refused_and_never_ignored(string action)
     {

@@ -116,6 +116,21 @@ public sealed class TargetTests : DirectorTests
     }
 
     [Fact]
+    public async Task Given_a_deferred_runtime_that_lacks_nothing_else_When_one_report_ends_its_silence_Then_it_is_dispatched_without_another()
+    {
+        await Host.GivenRuntimesAsync("eu-1", "eu-2");
+        await Host.AdvanceAsync(TimeSpan.FromMinutes(4));
+        await Host.RecordAsync(Host["eu-1"].Report());
+        Host["eu-1"].IsMute = true;
+        var rolloutId = await Host.RollOutAsync("cache", Change.To("redis-a"));
+        await Host.UntilTargetAsync(rolloutId, "eu-2", "Deferred");
+
+        await Host.RecordAsync(Host["eu-2"].Report());
+
+        await Host.UntilTargetAsync(rolloutId, "eu-2", "Applied");
+    }
+
+    [Fact]
     public async Task Given_a_runtime_that_missed_three_intervals_When_a_rollout_starts_Then_it_counts_as_away()
     {
         await Host.GivenRuntimesAsync("eu-1", "eu-2");

@@ -29,16 +29,20 @@ internal sealed class AgentFolder : IDisposable
         File.Exists(ComponentPath) && File.ReadAllText(ComponentPath).Contains(text, StringComparison.Ordinal);
 
     /// <summary>Starts an Agent of this runtime as a process.</summary>
-    public GovernorProcess StartAgent(Sandbox sandbox) => GovernorProcess.Start(
-        "Governor.Agent",
-        new Dictionary<string, string?>(StringComparer.Ordinal)
+    public GovernorProcess StartAgent(Sandbox sandbox, params (string Key, string? Value)[] settings)
+    {
+        var environment = new Dictionary<string, string?>(StringComparer.Ordinal)
         {
             ["ConnectionStrings__RabbitMq"] = sandbox.RabbitMq,
             ["Agent__RuntimeId"] = RuntimeId,
             ["Agent__Kind"] = "standalone-kyma",
             ["Agent__ResourcesPath"] = Resources,
             ["Agent__StatePath"] = State,
-        });
+        };
+        foreach (var (key, value) in settings)
+            environment[key] = value;
+        return GovernorProcess.Start("Governor.Agent", environment);
+    }
 
     /// <summary>The settings of an Agent of this runtime, for a host with many.</summary>
     public AgentOptions Options() =>

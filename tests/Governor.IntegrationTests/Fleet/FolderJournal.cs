@@ -22,15 +22,28 @@ internal sealed class FolderJournal : IDisposable
     }
 
     /// <summary>How often a file came into place since the journal began.</summary>
-    public async Task<int> CountAsync(string file)
+    /// <param name="file">Name of the file.</param>
+    /// <param name="byHand">Whether the test itself has changed it in place, as an Agent never may.</param>
+    public async Task<int> CountAsync(string file, bool byHand = false)
     {
         // The system tells in order: once this file is told, everything before it was.
         var fence = $"fence-{Guid.NewGuid():n}";
         await File.WriteAllTextAsync(Path.Combine(folder, fence), "", CancellationToken.None);
         await Eventually.TrueAsync(() => placed.Contains(fence), TimeSpan.FromSeconds(30), "the system tells of a new file");
         Assert.Null(failure);
-        Assert.DoesNotContain($"{file} in place", placed);
+        if (!byHand)
+            Assert.DoesNotContain($"{file} in place", placed);
         return placed.Count(name => name == file);
+    }
+
+    /// <summary>Calls back the moment a file comes into place, until the answer is disposed of.</summary>
+    public IDisposable OnPlaced(string file, Action act)
+    {
+        var eye = new FileSystemWatcher(folder, file) { NotifyFilter = NotifyFilters.FileName };
+        eye.Created += (_, _) => act();
+        eye.Renamed += (_, _) => act();
+        eye.EnableRaisingEvents = true;
+        return eye;
     }
 
     public void Dispose() => watcher.Dispose();

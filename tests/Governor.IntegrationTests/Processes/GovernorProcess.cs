@@ -9,6 +9,9 @@ namespace Governor.IntegrationTests;
 internal sealed partial class GovernorProcess : IAsyncDisposable
 {
     private const int InterruptSignal = 2;
+    private const int KillSignal = 9;
+    private const int ContinueSignal = 18;
+    private const int StopSignal = 19;
     private const int TerminationSignal = 15;
 
     private readonly Process process;
@@ -135,6 +138,15 @@ internal sealed partial class GovernorProcess : IAsyncDisposable
         process.Kill(entireProcessTree: true);
         await process.WaitForExitAsync(CancellationToken.None);
     }
+
+    /// <summary>Ends it at once, by <c>SIGKILL</c>, without a look at what it has started: where every moment counts.</summary>
+    public void KillNow() => _ = SendSignal(process.Id, KillSignal);
+
+    /// <summary>Stops it in its tracks, by <c>SIGSTOP</c>; its connections stay open.</summary>
+    public void Freeze() => _ = SendSignal(process.Id, StopSignal);
+
+    /// <summary>Lets it go on, by <c>SIGCONT</c>.</summary>
+    public void Thaw() => _ = SendSignal(process.Id, ContinueSignal);
 
     /// <summary>Asks it to end, by <c>SIGTERM</c>, waits, and returns its exit code.</summary>
     public Task<int> TerminateAsync(TimeSpan deadline) => SignalAsync(TerminationSignal, deadline);

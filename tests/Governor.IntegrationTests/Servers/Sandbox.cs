@@ -6,16 +6,15 @@ namespace Governor.IntegrationTests;
 internal sealed class Sandbox : IAsyncDisposable
 {
     private readonly BrokerAddress broker;
+    private readonly string server;
 
-    private Sandbox(string name, BrokerAddress broker)
+    private Sandbox(string name, BrokerAddress broker, string server)
     {
-        this.broker = broker;
+        (this.broker, this.server) = (broker, server);
         Name = name;
         Management = new BrokerManagement(broker);
         RabbitMq = broker.AmqpOf(name);
-        var postgres = TestServers.Postgres;
-        postgres.Database = name;
-        Postgres = postgres.ConnectionString;
+        Postgres = new NpgsqlConnectionStringBuilder(server) { Database = name }.ConnectionString;
     }
 
     /// <summary>Name of the virtual host and of the database.</summary>
@@ -33,16 +32,16 @@ internal sealed class Sandbox : IAsyncDisposable
     /// <summary>The broker's management API; pass <see cref="Name"/> as the virtual host.</summary>
     public BrokerManagement Management { get; }
 
-    /// <summary>Makes a sandbox on the shared servers.</summary>
-    public static Task<Sandbox> CreateAsync() => CreateAsync(TestServers.Broker);
-
-    /// <summary>Makes a sandbox whose virtual host lies on another broker, for example a <see cref="PrivateBroker"/>.</summary>
-    public static async Task<Sandbox> CreateAsync(BrokerAddress broker)
+    /// <summary>Makes a sandbox on the shared servers, or on a broker or PostgreSQL of the test's own.</summary>
+    /// <param name="broker">Another broker, for example a <see cref="PrivateBroker"/>.</param>
+    /// <param name="postgres">Connection string of another PostgreSQL, for example a <see cref="PrivatePostgres"/>.</param>
+    public static async Task<Sandbox> CreateAsync(BrokerAddress? broker = null, string? postgres = null)
     {
-        var sandbox = new Sandbox($"governor-test-{Guid.NewGuid():N}", broker);
+        var sandbox = new Sandbox($"governor-test-{Guid.NewGuid():N}", broker ?? TestServers.Broker,
+            postgres ?? TestServers.Postgres.ConnectionString);
         try
         {
-            await ExecuteOnServerAsync($"CREATE DATABASE \"{sandbox.Name}\"");
+            await sandbox.ExecuteOnServerAsync($"CREATE DATABASE \"{sandbox.Name}\"");
             await sandbox.Management.CreateVirtualHostAsync(sandbox.Name);
             return sandbox;
         }
@@ -69,9 +68,10 @@ internal sealed class Sandbox : IAsyncDisposable
         Management.Dispose();
     }
 
-    private static async Task ExecuteOnServerAsync(string sql)
+    /// <summary>Runs a statement on the server, outside of the sandbox's database.</summary>
+    public async Task ExecuteOnServerAsync(string sql)
     {
-        await using var connection = new NpgsqlConnection(TestServers.Postgres.ConnectionString);
+        await using var connection = new NpgsqlConnection($"{server};Pooling=false");
         await connection.OpenAsync(CancellationToken.None);
         await using var command = new NpgsqlCommand(sql, connection);
         await command.ExecuteNonQueryAsync(CancellationToken.None);

@@ -1,0 +1,148 @@
+using Governor.Agent.Runtime;
+using Governor.Contracts;
+
+namespace Governor.Survival.Tests.Fleet;
+
+/// <summary>A runtime with what carries our mark in it: components, the content last applied of each configuration, outcomes,
+/// and the generation last handled. It refuses some contents, fails when told to, and another hand may change it.</summary>
+/// <param name="refuses">Whether it refuses a component's value.</param>
+internal sealed class RuntimeInMemory(Func<string, bool> refuses) : IRuntimeApplier
+{
+    private readonly SortedDictionary<string, Mark> marks = new(StringComparer.Ordinal);
+    private SortedDictionary<string, (ApplyOutcome Outcome, string? Digest)> outcomes = new(StringComparer.Ordinal);
+
+    private sealed record Mark(string Digest, IReadOnlyDictionary<string, string> InForce, IReadOnlySet<string> Shadowed);
+
+    /// <summary>What is in place: per component the configuration that it was written for, and its value.</summary>
+    public SortedDictionary<string, (string Configuration, string Value)> Components { get; } = new(StringComparer.Ordinal);
+
+    public long HandledGeneration { get; private set; }
+
+    /// <summary>How many of the next writes fail.</summary>
+    public int Failing { get; set; }
+
+    /// <summary>How many configurations are written before the process dies; null if it lives.</summary>
+    public int? DiesAfter { get; set; }
+
+    /// <summary>Called before a whole is applied.</summary>
+    public Action<long> Applying { get; init; } = _ => { };
+
+    /// <summary>Digests that it ever rejected.</summary>
+    public HashSet<string> EverRejected { get; } = new(StringComparer.Ordinal);
+
+    public Task ApplyAsync(long generation, DesiredState desired, CancellationToken cancellationToken)
+    {
+        Applying(generation);
+        Apply(desired);
+        HandledGeneration = generation;
+        return Task.CompletedTask;
+    }
+
+    /// <summary>Each configuration has its own outcome: one that is refused or fails keeps its last good content, except for
+    /// a component whose name another configuration takes.</summary>
+    private void Apply(DesiredState desired)
+    {
+        var results = new SortedDictionary<string, (ApplyOutcome Outcome, string? Digest)>(StringComparer.Ordinal);
+        var assigned = desired.Configurations.ToDictionary(c => c.Name, StringComparer.Ordinal);
+        var inForce = desired.Configurations.SelectMany(c => c.Components.Where(p => !p.Shadowed)).Select(p => p.Name).ToHashSet(StringComparer.Ordinal);
+        foreach (var configuration in desired.Configurations)
+        {
+            if (DiesAfter-- == 0)
+                throw new ProcessDiedException();
+            results[configuration.Name] = (Write(configuration), configuration.Digest);
+        }
+
+        // What nothing holds any more goes; what is refused or failed stays, unless it is no longer assigned.
+        foreach (var owner in Components.Values.Select(c => c.Configuration).Distinct(StringComparer.Ordinal).ToList())
+        {
+            var kept = assigned.TryGetValue(owner, out var its) && results[owner].Outcome != ApplyOutcome.Applied;
+            var stale = Components.Where(c => c.Value.Configuration == owner && !kept
+                && !(inForce.Contains(c.Key) && its?.Components.Any(p => p.Name == c.Key) == true)).Select(c => c.Key).ToList();
+            if (stale.Count > 0 && Fails())
+                results[owner] = (ApplyOutcome.Failed, its?.Digest);
+            else
+                stale.ForEach(name => Components.Remove(name));
+        }
+
+        foreach (var gone in marks.Keys.Where(name => !results.ContainsKey(name)).ToList())
+            marks.Remove(gone);
+        outcomes = results;
+    }
+
+    private ApplyOutcome Write(DesiredConfiguration configuration)
+    {
+        var content = configuration.Components.Where(c => !c.Shadowed).ToDictionary(c => c.Name, Content.ValueOf, StringComparer.Ordinal);
+        var changed = content.Where(c => !Components.TryGetValue(c.Key, out var there) || there != (configuration.Name, c.Value)).ToList();
+        if (content.Values.Any(refuses))
+        {
+            EverRejected.Add(configuration.Digest);
+            return ApplyOutcome.Rejected;
+        }
+
+        if (changed.Count > 0 && Fails())
+            return ApplyOutcome.Failed;
+
+        foreach (var (name, value) in changed)
+            Components[name] = (configuration.Name, value);
+        marks[configuration.Name] = new Mark(configuration.Digest, content,
+            configuration.Components.Where(c => c.Shadowed).Select(c => c.Name).ToHashSet(StringComparer.Ordinal));
+        return ApplyOutcome.Applied;
+    }
+
+    private bool Fails()
+    {
+        if (Failing == 0)
+            return false;
+
+        Failing--;
+        return true;
+    }
+
+    public RuntimeObservation Observe()
+    {
+        var names = marks.Keys.Concat(outcomes.Keys).Concat(Components.Values.Select(c => c.Configuration));
+        return new RuntimeObservation(HandledGeneration,
+            [.. names.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal).Select(Reported).OfType<ReportedConfiguration>()]);
+    }
+
+    private ReportedConfiguration? Reported(string name)
+    {
+        var digest = Shown(name);
+        var hasOutcome = outcomes.TryGetValue(name, out var outcome);
+        return digest is null && (!hasOutcome || outcome.Outcome == ApplyOutcome.Applied) && !marks.ContainsKey(name) ? null
+            : new ReportedConfiguration(name, digest, hasOutcome ? outcome.Outcome : null, hasOutcome ? outcome.Digest : null);
+    }
+
+    /// <summary>The digest of what is really there of a configuration: that of the content last applied if all of it is there
+    /// unchanged, another if not, null if nothing is.</summary>
+    public string? Shown(string configuration)
+    {
+        var there = Components.Where(c => c.Value.Configuration == configuration).ToDictionary(c => c.Key, c => c.Value.Value);
+        if (marks.GetValueOrDefault(configuration) is { } mark && mark.InForce.All(c => there.GetValueOrDefault(c.Key) == c.Value)
+            && there.Keys.All(name => mark.InForce.ContainsKey(name) || mark.Shadowed.Contains(name)))
+        {
+            return mark.Digest;
+        }
+
+        return there.Count == 0 ? null : "there" + string.Concat(there.OrderBy(c => c.Key, StringComparer.Ordinal).Select(c => c.Key + c.Value));
+    }
+
+    public IAsyncDisposable Watch(Action changed) => throw new NotSupportedException("Its loop is the world's.");
+
+    /// <summary>Another hand removes a component, or changes its value.</summary>
+    public bool Tamper(int pick, bool remove)
+    {
+        if (Components.Count == 0)
+            return false;
+
+        var name = Components.Keys.ElementAt(pick % Components.Count);
+        if (remove)
+            Components.Remove(name);
+        else
+            Components[name] = (Components[name].Configuration, "byhand");
+        return true;
+    }
+}
+
+/// <summary>The Agent's process has died here. A cancellation, because nothing in the Agent handles one.</summary>
+internal sealed class ProcessDiedException : OperationCanceledException;
