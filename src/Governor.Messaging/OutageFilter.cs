@@ -1,4 +1,5 @@
 using MassTransit;
+using MassTransit.Context;
 using Microsoft.Extensions.Logging;
 
 namespace Governor.Messaging;
@@ -19,7 +20,7 @@ internal sealed partial class OutageFilter(string queue, TimeProvider clock, ILo
     {
         try
         {
-            await next.Send(context);
+            await next.Send(new Attempt(context));
         }
         catch (Exception e) when (Outage.Is(e))
         {
@@ -54,7 +55,7 @@ internal sealed partial class OutageFilter(string queue, TimeProvider clock, ILo
             await Task.Delay(wait, clock, end.Token); // a cancellation passes the error pipe by: back to the queue
             try
             {
-                await next.Send(context);
+                await next.Send(new Attempt(context));
                 return;
             }
             catch (Exception e) when (Outage.Is(e))
@@ -64,6 +65,14 @@ internal sealed partial class OutageFilter(string queue, TimeProvider clock, ILo
         }
 
         throw new OperationCanceledException("A server that this message needs is away; the message goes back to its queue.", outage);
+    }
+
+    /// <summary>One attempt, with payloads of its own. MassTransit would log every one that fails as an error, for each message
+    /// that waits.</summary>
+    private sealed class Attempt(ConsumeContext context) : ConsumeContextScope(context)
+    {
+        public override Task NotifyFaulted<T>(ConsumeContext<T> context, TimeSpan duration, string consumerType, Exception exception) =>
+            Outage.Is(exception) ? Task.CompletedTask : base.NotifyFaulted(context, duration, consumerType, exception);
     }
 
     [LoggerMessage(3001, LogLevel.Warning,
