@@ -18,7 +18,7 @@ Servers, the first of these that there is:
 
 Variables:
   GOVERNOR_TEST_CONFIGURATION   Debug or Release (default)
-  GOVERNOR_TEST_TIMEOUT         seconds that one project may take, default 1200
+  GOVERNOR_TEST_TIMEOUT         seconds that one project may take, default 2400
   GOVERNOR_TEST_PARALLEL        projects at once, default 2
 TEXT
 }
@@ -30,7 +30,7 @@ if [[ ${1:-} == -h || ${1:-} == --help ]]; then usage; exit; fi
 
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 configuration=${GOVERNOR_TEST_CONFIGURATION:-Release}
-timeout=${GOVERNOR_TEST_TIMEOUT:-1200}
+timeout=${GOVERNOR_TEST_TIMEOUT:-2400}
 parallel=${GOVERNOR_TEST_PARALLEL:-2}
 results=$PWD/TestResults
 
