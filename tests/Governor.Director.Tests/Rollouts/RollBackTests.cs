@@ -19,7 +19,7 @@ public sealed class RollBackTests : DirectorTests
         var answer = (await Host.PostAsync($"/admin/rollouts/{rolloutId}/rollback")).Is(HttpStatusCode.OK);
         Assert.Equal(("accepted", "RollingBack", "rollback"), (answer.Text("outcome"), answer.Text("state"), answer.Text("action")));
         Host["eu-2"].IsMute = false;
-        await Host.RecordAsync(Host["eu-2"].Report());
+        await Host.RecordAsync(Host["eu-2"].Handle(Host["eu-2"].Newest));
 
         var rolledBack = await Host.UntilRolloutAsync(rolloutId, "RolledBack");
         var rollback = await Host.UntilRolloutAsync(rolledBack.Text("rolledBackBy")!, "Succeeded");
@@ -50,7 +50,7 @@ public sealed class RollBackTests : DirectorTests
 
         (await Host.PostAsync($"/admin/rollouts/{rolloutId}/rollback")).Is(HttpStatusCode.OK);
         Host["eu-2"].IsMute = false;
-        await Host.RecordAsync(Host["eu-2"].Report());
+        await Host.RecordAsync(Host["eu-2"].Handle(Host["eu-2"].Newest));
 
         await Host.UntilRolloutAsync(rolloutId, "RolledBack");
         foreach (var runtimeId in new[] { "eu-1", "eu-2" })
