@@ -35,9 +35,6 @@ internal sealed class PrivatePostgres : IAsyncDisposable
     /// <summary>Stops it in good order, which ends all sessions.</summary>
     public Task StopAsync() => folder.StopAsync();
 
-    /// <summary>Ends it like a power cut, by <c>SIGKILL</c>.</summary>
-    public Task KillAsync() => folder.KillAsync();
-
     /// <summary>Stops it and removes its data.</summary>
     public ValueTask DisposeAsync() => folder.DisposeAsync();
 }
