@@ -49,9 +49,9 @@ internal static class RestoredCommand
         {
             throw new StartException($"There is no such database: {e.MessageText}. Restore the backup first.", e);
         }
-        catch (NpgsqlException e)
+        catch (Exception e) when ((e as NpgsqlException ?? e.InnerException as NpgsqlException) is { } refused)
         {
-            throw new StartException($"The database refused: {e.Message.TrimEnd('.')}. Nothing was changed.", e);
+            throw new StartException($"The database refused: {refused.Message.TrimEnd('.')}. Nothing was changed.", e);
         }
         catch (ArgumentException e)
         {
