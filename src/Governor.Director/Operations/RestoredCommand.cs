@@ -37,6 +37,7 @@ internal static class RestoredCommand
         {
             var options = new DbContextOptionsBuilder<DirectorDbContext>().UseNpgsql(connection).UseSnakeCaseNamingConvention().Options;
             await using var db = new DirectorDbContext(options);
+            await db.Database.OpenConnectionAsync(CancellationToken.None); // a database that is missing is told from one that is empty
             await CheckSchemaAsync(db);
             if (!args.Contains(Force))
                 await CheckNobodyWorksAsync(db, clock.GetUtcNow());
@@ -48,9 +49,9 @@ internal static class RestoredCommand
         {
             throw new StartException($"There is no such database: {e.MessageText}. Restore the backup first.", e);
         }
-        catch (NpgsqlException e)
+        catch (Exception e) when ((e as NpgsqlException ?? e.InnerException as NpgsqlException) is { } refused)
         {
-            throw new StartException($"The database refused: {e.Message} Nothing was changed.", e);
+            throw new StartException($"The database refused: {refused.Message.TrimEnd('.')}. Nothing was changed.", e);
         }
         catch (ArgumentException e)
         {

@@ -37,11 +37,13 @@ internal sealed partial class OutboxDeliveryService<TDbContext>(
     private async Task RepeatAsync(
         Func<CancellationToken, CancellationToken, Task> step, CancellationToken stop, CancellationToken abandon)
     {
+        string? said = null;
         while (!stop.IsCancellationRequested)
         {
             try
             {
                 await step(stop, abandon);
+                said = null;
             }
             catch (OperationCanceledException) when (stop.IsCancellationRequested)
             {
@@ -49,7 +51,10 @@ internal sealed partial class OutboxDeliveryService<TDbContext>(
             }
             catch (Exception exception)
             {
-                LogPassFailed(exception, typeof(TDbContext).Name, options.QueryDelay);
+                // A database that is away fails every look the same way: said once, until that changes.
+                if (said != exception.Message)
+                    LogPassFailed(exception, typeof(TDbContext).Name, options.QueryDelay);
+                said = exception.Message;
                 await PauseAsync(options.QueryDelay, stop);
             }
         }
