@@ -24,7 +24,7 @@ public sealed partial class FuzzTests(FuzzedDirector fuzzed) : IClassFixture<Fuz
 
         var logged = fuzzed.Log.Take();
         var shown = $"{method} {path}{input.Query}: {answer?.Status} {answer?.Body}\n{string.Join('\n', logged)}";
-        Assert.True(answer is null or { Status: >= 200 and < 500 }, shown);
+        Assert.True(answer is null ? MayGoUnanswered(input) : answer.Status is >= 200 and < 500, shown);
         Assert.True(!logged.Any(record => record.Level >= LogLevel.Error || record.Exception is not null), shown);
         if (answer is { Status: >= 400 } && input.Method != "HEAD" && !IsOfTheServer(answer))
             Assert.True(IsProblem(answer), shown);
@@ -37,6 +37,10 @@ public sealed partial class FuzzTests(FuzzedDirector fuzzed) : IClassFixture<Fuz
         Assert.Contains(("POST", "/admin/dead-letters/{id}/requeue"), fuzzed.Endpoints);
         Assert.InRange(fuzzed.Endpoints.Count, 25, 200);
     }
+
+    /// <summary>Who hangs up hears nothing, and who still sends when the answer is there may miss it.</summary>
+    private static bool MayGoUnanswered(BadInput input) =>
+        input.Framing is not (Framing.Length or Framing.Chunks) || input.Body?.Length > 16 * 1024;
 
     /// <summary>What is no HTTP request at all the web server refuses by itself, without a word, before there is an endpoint.</summary>
     private static bool IsOfTheServer(RawAnswer answer) =>

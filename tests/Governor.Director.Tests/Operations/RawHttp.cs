@@ -35,7 +35,10 @@ internal static class RawHttp
         }
 
         await sending;
-        return received.Length == 0 ? null : Parse(Encoding.Latin1.GetString(received.ToArray()));
+        var text = Encoding.Latin1.GetString(received.ToArray());
+        while (text.StartsWith("HTTP/1.1 100 ", StringComparison.Ordinal))
+            text = text[(text.IndexOf("\r\n\r\n", StringComparison.Ordinal) + 4)..]; // the answer is still to come
+        return text.Length == 0 ? null : Parse(text);
     }
 
     private static async Task SendAllAsync(Socket socket, ReadOnlyMemory<byte> request, bool hangUp, CancellationToken cancellationToken)
