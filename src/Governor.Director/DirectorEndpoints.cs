@@ -59,8 +59,8 @@ internal static class DirectorEndpoints
     /// <summary>Maps the HTTP interface.</summary>
     public static void MapDirector(this WebApplication app)
     {
-        app.UseExceptionHandler();
-        app.UseStatusCodePages();
+        app.UseExceptionHandler(new ExceptionHandlerOptions { SuppressDiagnosticsCallback = UnexpectedErrors.IsQuiet });
+        app.UseStatusCodePages(Problems.AnswerAsync);
         app.MapRuntimes();
         app.MapConfigurations();
         app.MapRollouts();

@@ -107,7 +107,7 @@ internal static class DirectorServices
         services.AddHostedService(provider => provider.GetRequiredService<BrokerWatch>());
         services.AddHostedService<EachSecond>();
         services.ConfigureHttpJsonOptions(o => o.SerializerOptions.DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull);
-        services.AddProblemDetails(o => o.CustomizeProblemDetails = Problems.AddCode);
+        services.AddProblemDetails();
         services.AddExceptionHandler<UnexpectedErrors>();
         services.AddHealthChecks().AddCheck<SchemaHealthCheck>("schema", tags: [Health.Ready]);
         services.Configure<HostOptions>(o => o.ShutdownTimeout = TimeSpan.FromSeconds(10));
@@ -124,6 +124,7 @@ internal static class DirectorServices
             ["Logging:LogLevel:Microsoft.Hosting.Lifetime"] = "Information",
             ["Logging:LogLevel:Microsoft.EntityFrameworkCore.Database.Command"] = "None",
             ["Logging:LogLevel:Microsoft.EntityFrameworkCore.Database.Connection"] = "None",
+            ["Logging:LogLevel:Microsoft.EntityFrameworkCore.Database.Transaction"] = "None",
             ["Logging:LogLevel:Microsoft.EntityFrameworkCore.Query"] = "None",
             ["Logging:LogLevel:Microsoft.EntityFrameworkCore.Update"] = "None",
             // Whoever asks /health/ready is told; an error in the log each time would drown what is one.

@@ -1,5 +1,6 @@
 using System.Buffers.Text;
 using System.Text;
+using Governor.Director.Persistence;
 
 namespace Governor.Director.Operations;
 
@@ -43,7 +44,8 @@ internal readonly record struct Paging(int Limit, string? After)
     {
         try
         {
-            return Encoding.UTF8.GetString(Base64Url.DecodeFromChars(cursor));
+            var key = Encoding.UTF8.GetString(Base64Url.DecodeFromChars(cursor));
+            return StoredText.Of(key, key.Length) == key ? key : null; // what cannot be stored is no former page's
         }
         catch (FormatException)
         {

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Microsoft.AspNetCore.Diagnostics;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.WebUtilities;
 
@@ -20,12 +21,17 @@ internal static class Problems
     public static ProblemHttpResult Invalid(string code, string detail) =>
         new Refusal(StatusCodes.Status400BadRequest, code, detail).ToProblem();
 
-    /// <summary>Gives a code to what the framework answers by itself, for example <c>method-not-allowed</c>.</summary>
-    public static void AddCode(ProblemDetailsContext context)
+    /// <summary>What the framework refuses by itself, without a word, gets a code too, for example <c>method-not-allowed</c>.
+    /// Whatever the client accepts, it gets a problem: there is no other form to offer.</summary>
+    public static Task AnswerAsync(StatusCodeContext context)
     {
-        var status = context.ProblemDetails.Status ?? context.HttpContext.Response.StatusCode;
-        context.ProblemDetails.Extensions.TryAdd(
-            "code", JsonNamingPolicy.KebabCaseLower.ConvertName(ReasonPhrases.GetReasonPhrase(status)));
+        var status = context.HttpContext.Response.StatusCode;
+        return TypedResults.Problem(
+            statusCode: status,
+            extensions: new Dictionary<string, object?>
+            {
+                ["code"] = JsonNamingPolicy.KebabCaseLower.ConvertName(ReasonPhrases.GetReasonPhrase(status)),
+            }).ExecuteAsync(context.HttpContext);
     }
 
     /// <summary>What the design offers and this version does not: refused, never ignored.</summary>

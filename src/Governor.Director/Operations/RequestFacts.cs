@@ -1,5 +1,6 @@
 using System.Globalization;
 using Governor.Director.Configurations;
+using Governor.Director.Persistence;
 
 namespace Governor.Director.Operations;
 
@@ -24,7 +25,7 @@ internal static class RequestFacts
     public static string RequestedBy(this HttpContext http)
     {
         var name = http.Request.Headers["Requested-By"].FirstOrDefault();
-        return string.IsNullOrWhiteSpace(name) ? "anonymous" : name.Length > 256 ? name[..256] : name;
+        return string.IsNullOrWhiteSpace(name) ? "anonymous" : StoredText.Of(name, 256);
     }
 
     /// <summary>What <c>If-Match: "n"</c>, <c>If-Match: *</c> or <c>If-None-Match: *</c> expect.</summary>
@@ -66,7 +67,6 @@ internal static class RequestFacts
 
         return buffer.ToArray();
     }
-
 }
 
 /// <summary>What version a client expects: null if it does not care, 0 for none.</summary>

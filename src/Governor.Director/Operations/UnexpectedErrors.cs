@@ -1,14 +1,13 @@
 using System.Data.Common;
 using Microsoft.AspNetCore.Diagnostics;
-using Microsoft.AspNetCore.Mvc;
 using Microsoft.EntityFrameworkCore;
 
 namespace Governor.Director.Operations;
 
 /// <summary>Answers what no endpoint expected: a request that cannot be read, a database that is away, a defect.</summary>
-internal sealed class UnexpectedErrors(IProblemDetailsService problems) : IExceptionHandler
+internal sealed class UnexpectedErrors : IExceptionHandler
 {
-    public ValueTask<bool> TryHandleAsync(HttpContext httpContext, Exception exception, CancellationToken cancellationToken)
+    public async ValueTask<bool> TryHandleAsync(HttpContext httpContext, Exception exception, CancellationToken cancellationToken)
     {
         var (status, code, detail) = exception switch
         {
@@ -18,14 +17,14 @@ internal sealed class UnexpectedErrors(IProblemDetailsService problems) : IExcep
             _ => (StatusCodes.Status500InternalServerError, "internal-error",
                 "Something went wrong in the Director. Its log says what; repeat the request, it changes nothing twice."),
         };
-        httpContext.Response.StatusCode = status;
-        return problems.TryWriteAsync(new ProblemDetailsContext
-        {
-            HttpContext = httpContext,
-            Exception = exception,
-            ProblemDetails = new ProblemDetails { Status = status, Detail = detail, Extensions = { ["code"] = code } },
-        });
+        await new Refusal(status, code, detail).ToProblem().ExecuteAsync(httpContext);
+        return true;
     }
+
+    /// <summary>A defect is logged with its stack trace. What a client does wrong is its own affair, and of a database that is
+    /// away the readiness tells.</summary>
+    public static bool IsQuiet(ExceptionHandlerSuppressDiagnosticsContext context) =>
+        context.HttpContext.Response.StatusCode != StatusCodes.Status500InternalServerError;
 
     private static bool IsDatabaseAway(Exception exception) =>
         exception is DbException { IsTransient: true }

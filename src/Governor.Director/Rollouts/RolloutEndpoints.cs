@@ -30,6 +30,7 @@ internal static class RolloutEndpoints
         var (size, after) = paging.Value!.Paging;
         if (after is not null && !Guid.TryParse(after, out _))
             return Problems.Invalid("invalid-cursor", "`cursor` must be the `nextCursor` of a former page, unchanged.");
+        configuration = StoredText.Sought(configuration);
         var wanted = RolloutStates.All.FirstOrDefault(s => s.Equals(state, StringComparison.OrdinalIgnoreCase));
         if (state is not null && wanted is null)
             return Problems.Invalid("invalid-state", $"`state` must be one of {string.Join(", ", RolloutStates.All)}.");

@@ -128,6 +128,7 @@ internal static class RuntimeEndpoints
             return refusal.ToProblem();
 
         var (size, after) = paging.Value!.Paging;
+        kind = StoredText.Sought(kind);
         var found = new List<Runtime>();
         var query = db.Runtimes.AsNoTracking().Where(r => r.Tenant == tenant.Value && (kind == null || r.Kind == kind))
             .OrderBy(r => r.RuntimeId).AsQueryable();

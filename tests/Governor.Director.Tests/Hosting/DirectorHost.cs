@@ -23,15 +23,18 @@ internal sealed class DirectorHost : IAsyncDisposable
         Fleet.Runtimes.ToFrozenDictionary(id => id, id => new FakeAgent(id), StringComparer.Ordinal);
     private readonly WebApplication app;
 
-    private DirectorHost((string Key, string Value)[] settings)
+    private DirectorHost(LogRecords? log, (string Key, string Value)[] settings)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
+        if (log is not null)
+            builder.Logging.AddProvider(log);
         builder.Configuration.AddInMemoryCollection(settings
             .Prepend(("Drift:Interval", "01:00:00")).Append((GovernorBus.TransportKey, "InMemory"))
             .Select(setting => KeyValuePair.Create<string, string?>(setting.Item1, setting.Item2)));
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         builder.AddDirectorOnSqlite(Path.Combine(folder, "director.db"));
+        builder.Services.ConfigureDbContext<DirectorDbContext>(options => options.AddInterceptors(new PostgresText()));
         builder.Services.AddSingleton<TimeProvider>(Clock);
         RemoveSchedule(builder.Services);
         builder.Services.AddGovernorBus(builder.Configuration, bus =>
@@ -64,11 +67,14 @@ internal sealed class DirectorHost : IAsyncDisposable
 
     public FakeAgent this[string runtimeId] => agents[runtimeId];
 
-    public static async Task<DirectorHost> StartAsync(params (string Key, string Value)[] settings)
+    public static Task<DirectorHost> StartAsync(params (string Key, string Value)[] settings) => StartAsync(log: null, settings);
+
+    /// <summary>Starts one whose log is kept.</summary>
+    public static async Task<DirectorHost> StartAsync(LogRecords? log, params (string Key, string Value)[] settings)
     {
         // What a former host of this process left there logs into services that are disposed.
         LogContext.Current = null!;
-        var host = new DirectorHost(settings);
+        var host = new DirectorHost(log, settings);
         await using (var scope = host.Services.CreateAsyncScope())
         {
             await scope.ServiceProvider.GetRequiredService<DatabaseSetup>().PrepareAsync(

@@ -15,6 +15,8 @@ public sealed class BadRequestTests(SharedDirector shared) : IClassFixture<Share
     [InlineData("/admin/rollouts?cursor=***", "invalid-cursor", "nextCursor")]
     [InlineData("/admin/drift?cursor=bm90LWFuLWlk", "invalid-cursor", "nextCursor")]
     [InlineData("/admin/drift?limit=x", "invalid-limit", "1 to 1000")]
+    [InlineData("/admin/drift?cursor=AC8vAA", "invalid-cursor", "nextCursor")]
+    [InlineData("/api/v1/runtimes?cursor=YQBi", "invalid-cursor", "nextCursor")]
     [InlineData("/api/v1/runtimes?label=region", "invalid-label", "key=value")]
     [InlineData("/api/v1/runtimes?label==eu", "invalid-label", "key=value")]
     public async Task Given_a_parameter_that_cannot_be_Then_the_answer_says_what_it_must_be(string path, string code, string says) =>
@@ -95,6 +97,20 @@ public sealed class BadRequestTests(SharedDirector shared) : IClassFixture<Share
     public async Task Given_a_request_that_no_endpoint_takes_Then_it_is_a_problem_with_a_code_all_the_same(
         string method, string path, HttpStatusCode status, string code) =>
         (await shared.Host.SendAsync(new HttpMethod(method), path)).IsProblem(status, code);
+
+    [Theory]
+    [InlineData("/api/v1/runtimes?kind=a%00b")]
+    [InlineData("/admin/rollouts?configuration=a%00b")]
+    [InlineData("/admin/dead-letters?source=a%00b")]
+    public async Task Given_a_filter_that_the_database_could_not_hold_Then_nothing_matches(string path) =>
+        Assert.Empty((await shared.Host.GetAsync(path)).Is(HttpStatusCode.OK).Items);
+
+    [Theory]
+    [InlineData("GET", "/api/v1/nothing", HttpStatusCode.NotFound, "not-found")]
+    [InlineData("POST", "/api/v1/configurations/cache", HttpStatusCode.MethodNotAllowed, "method-not-allowed")]
+    public async Task Given_a_client_that_accepts_no_problem_Then_it_gets_one_all_the_same(
+        string method, string path, HttpStatusCode status, string code) =>
+        (await shared.Host.SendAsync(new HttpMethod(method), path, headers: ("Accept", "text/plain"))).IsProblem(status, code);
 
     [Fact]
     public async Task Given_the_health_endpoints_Then_they_say_what_is_up()
