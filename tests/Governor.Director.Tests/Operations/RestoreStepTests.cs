@@ -97,6 +97,7 @@ public sealed class RestoreStepTests : DirectorTests
         await Host.UntilSettledAsync("eu-1");
         await Host.UntilSettledAsync("eu-2");
         var restored = await RestoreAsync();
+        await Host.AdvanceAsync(TimeSpan.FromSeconds(31)); // what was sent before the step is waited for no longer
 
         Assert.Equal(2, (await Host.ScanAsync()).Sent);
 
