@@ -18,6 +18,7 @@ public sealed class RollBackTests : DirectorTests
 
         var answer = (await Host.PostAsync($"/admin/rollouts/{rolloutId}/rollback")).Is(HttpStatusCode.OK);
         Assert.Equal(("accepted", "RollingBack", "rollback"), (answer.Text("outcome"), answer.Text("state"), answer.Text("action")));
+        await Eventually.IsTrueAsync(() => Host["eu-2"].Newest.Store("cache").Host == "redis-a", "the former content to come");
         Host["eu-2"].IsMute = false;
         await Host.RecordAsync(Host["eu-2"].Handle(Host["eu-2"].Newest));
 
@@ -49,6 +50,7 @@ public sealed class RollBackTests : DirectorTests
         await Host.UntilTargetAsync(rolloutId, "eu-2", "Dispatched");
 
         (await Host.PostAsync($"/admin/rollouts/{rolloutId}/rollback")).Is(HttpStatusCode.OK);
+        await Eventually.IsTrueAsync(() => !Host["eu-2"].Newest.Configurations().Any(), "the withdrawal to come");
         Host["eu-2"].IsMute = false;
         await Host.RecordAsync(Host["eu-2"].Handle(Host["eu-2"].Newest));
 
