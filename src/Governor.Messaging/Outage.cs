@@ -14,6 +14,7 @@ internal static class Outage
     /// back.</summary>
     public static bool Is(Exception exception) => exception switch
     {
+        DbException { SqlState: { Length: 5 } state } when IsBusy(state) => false,
         DbException { IsTransient: true } => true,
         DbException { SqlState: { Length: 5 } state } when IsAway(state) => true,
         BrokerUnavailableException or BrokerUnreachableException or SocketException => true,
@@ -23,6 +24,10 @@ internal static class Outage
         { InnerException: { } inner } => Is(inner),
         _ => false,
     };
+
+    /// <summary>A deadlock or a failed serialization (40), a lock that is not to be had (55), a statement that took too long
+    /// (57014): the database is there. The usual retries follow, and in the end a dead letter.</summary>
+    private static bool IsBusy(string state) => state[..2] is "40" or "55" || state == "57014";
 
     /// <summary>No connection (08), no such database or no access to it yet (3D, 28), out of resources (53), ended by an
     /// operator (57), trouble of the machine (58), or a standby that was not promoted yet (25006).</summary>

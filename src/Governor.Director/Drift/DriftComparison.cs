@@ -16,10 +16,11 @@ internal sealed record DriftSend(string RuntimeId, long SentGeneration, IReadOnl
 /// <summary>A runtime and configuration that differ.</summary>
 /// <param name="Finding">What is found.</param>
 /// <param name="Tenant">Owner of the runtime.</param>
+/// <param name="Generation">Generation that brought the assignment; 0 if nothing is assigned.</param>
 /// <param name="IsRejected">Whether the runtime rejects the content: it is not sent again, it is given back.</param>
 /// <param name="IsFailed">Whether the runtime could not take the content: it is sent again once the deadline is over.</param>
 /// <param name="NeverShown">Whether the assignment was never reported as applied: then it is delivered in every mode.</param>
-internal sealed record DriftPair(DriftFinding Finding, string Tenant, bool IsRejected, bool IsFailed, bool NeverShown);
+internal sealed record DriftPair(DriftFinding Finding, string Tenant, long Generation, bool IsRejected, bool IsFailed, bool NeverShown);
 
 /// <summary>What a comparison of assignments with reports found.</summary>
 internal sealed class DriftComparisonResult
@@ -42,7 +43,7 @@ internal sealed class DriftComparisonResult
 
     /// <summary>What is given back: refused outside of a rollout.</summary>
     public IEnumerable<RefusedPair> Refused => Pairs.Where(p => p.IsRejected)
-        .Select(p => new RefusedPair(p.Tenant, p.Finding.RuntimeId, p.Finding.Configuration, p.Finding.ExpectedDigest!));
+        .Select(p => new RefusedPair(p.Tenant, p.Finding.RuntimeId, p.Finding.Configuration, p.Generation));
 
     /// <summary>Runtimes for which back-off goes on.</summary>
     public HashSet<string> Troubled =>
@@ -97,7 +98,7 @@ internal sealed class DriftComparison(DirectorDbContext db, IOptions<DeliveryOpt
             if (onItsWay || pair.InHand)
                 passed.Add((pair.RuntimeId, pair.Configuration));
             else
-                found.Add(new DriftPair(ToFinding(pair, now), runtime.Tenant, pair.Refuses("rejected"), pair.Refuses("failed"),
+                found.Add(new DriftPair(ToFinding(pair, now), runtime.Tenant, pair.Generation, pair.Refuses("rejected"), pair.Refuses("failed"),
                     pair.Digest is not null && !pair.Reported));
         }
 
@@ -151,6 +152,7 @@ internal sealed class DriftComparison(DirectorDbContext db, IOptions<DeliveryOpt
                 RuntimeId = a.RuntimeId,
                 Configuration = a.Configuration,
                 Digest = a.Digest,
+                Generation = a.Generation,
                 Reported = a.Reported,
                 SentAt = a.SentAt,
                 SentGeneration = a.SentGeneration,
@@ -210,6 +212,7 @@ internal sealed class DriftComparison(DirectorDbContext db, IOptions<DeliveryOpt
 
         /// <summary>The digest assigned; null if nothing is.</summary>
         public string? Digest { get; init; }
+        public long Generation { get; init; }
         public bool Reported { get; init; }
         public DateTimeOffset? SentAt { get; init; }
         public long? SentGeneration { get; init; }

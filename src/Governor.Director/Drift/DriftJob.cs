@@ -12,7 +12,7 @@ internal sealed partial class DriftJob(DriftScan scan, ILogger<DriftJob> logger)
     {
         try
         {
-            if (await scan.RunAsync(context.ScheduledFireTimeUtc, cancellationToken) is { } result
+            if (await scan.RunAsync(MomentOf(context), cancellationToken) is { } result
                 && (result.Findings > 0 || result.Sent > 0))
             {
                 LogFound(result.Findings, result.Sent);
@@ -24,6 +24,14 @@ internal sealed partial class DriftJob(DriftScan scan, ILogger<DriftJob> logger)
             LogFailed(e.GetType().Name, e.Message);
         }
     }
+
+    /// <summary>The moment of the schedule that the run serves. A Director that died in a run leaves it to another, as a firing
+    /// of its own that names the first one's moment.</summary>
+    private static DateTimeOffset? MomentOf(IJobExecutionContext context) =>
+        context.Recovering
+        && context.MergedJobDataMap.TryGetDateTimeOffset(SchedulerConstants.FailedJobOriginalTriggerScheduledFireTime, out var first)
+            ? first
+            : context.ScheduledFireTimeUtc;
 
     [LoggerMessage(2401, LogLevel.Information, "Drift run: {Findings} finding(s), sent to {Sent} runtime(s); see GET /admin/drift")]
     private partial void LogFound(int findings, int sent);

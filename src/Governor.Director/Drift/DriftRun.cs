@@ -14,7 +14,7 @@ internal sealed class DriftRun
 
     public DateTimeOffset StartedAt { get; init; }
 
-    /// <summary>Null while it runs, and for ever if its Director died.</summary>
+    /// <summary>Null while it runs, and for ever if its Director died or lost the database.</summary>
     public DateTimeOffset? FinishedAt { get; set; }
 
     public int Findings { get; set; }

@@ -35,11 +35,23 @@ internal sealed class DriftScan(
             await db.EndRunAsync(runId, result, error: null, clock.GetUtcNow(), cancellationToken);
             return result;
         }
-        catch (Exception e) when (e is not OperationCanceledException and not System.Data.Common.DbException)
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            await TryRecordAsync(runId, $"{e.GetType().Name}: {e.Message}", cancellationToken);
+            throw;
+        }
+    }
+
+    private async Task TryRecordAsync(Guid runId, string error, CancellationToken cancellationToken)
+    {
+        try
         {
             db.ChangeTracker.Clear();
-            await db.EndRunAsync(runId, result: null, $"{e.GetType().Name}: {e.Message}", clock.GetUtcNow(), cancellationToken);
-            throw;
+            await db.EndRunAsync(runId, result: null, error, clock.GetUtcNow(), cancellationToken);
+        }
+        catch (Exception e) when (e is System.Data.Common.DbException or InvalidOperationException)
+        {
+            // The database is away: what ended the run is the error to see.
         }
     }
 

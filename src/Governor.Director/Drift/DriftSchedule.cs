@@ -21,8 +21,10 @@ internal sealed class DriftSchedule(ISchedulerFactory schedulers, IOptions<Drift
             return;
 
         var first = interval < FirstRunAtMost ? interval : FirstRunAtMost;
+        // On a whole second: the moment of a run that another Director takes over comes without fractions.
+        var start = DateTimeOffset.FromUnixTimeSeconds((clock.GetUtcNow() + first).ToUnixTimeSeconds());
         var trigger = TriggerBuilder.Create().WithIdentity(Key).ForJob(DriftJob.Key)
-            .StartAt(clock.GetUtcNow() + first)
+            .StartAt(start)
             .WithSimpleSchedule(schedule => schedule.WithInterval(interval).RepeatForever()
                 .WithMisfireInstruction(SimpleTriggerMisfireInstruction.NextWithRemainingCount))
             .Build();

@@ -36,7 +36,8 @@ internal sealed class FindingRecorder(DirectorDbContext db, IPublishEndpoint bus
         var gone = open.Values
             .Where(f => !result.PassedOver.Contains((f.RuntimeId, f.Configuration)) && !StaysWhileAway(f, runtimes))
             .ToList();
-        await CloseAsync(gone, runtimes, now, cancellationToken);
+        var stillDiffering = result.Findings.Select(f => (f.RuntimeId, f.Configuration)).ToHashSet();
+        await CloseAsync(gone, stillDiffering, runtimes, now, cancellationToken);
         await written.ExecuteAsync(
             """
             INSERT INTO drift_findings (runtime_id, configuration, kind, detected_at, expected_digest, reported_digest, reason)
@@ -69,15 +70,17 @@ internal sealed class FindingRecorder(DirectorDbContext db, IPublishEndpoint bus
         }
     }
 
+    /// <summary>Removes what is gone. A finding that only became one of another kind is no correction.</summary>
     private async Task CloseAsync(
-        List<DriftFinding> gone, Dictionary<string, (Runtime Runtime, bool IsAway, bool IsBehind)> runtimes, DateTimeOffset now,
+        List<DriftFinding> gone, HashSet<(string RuntimeId, string Configuration)> stillDiffering, Dictionary<string, (Runtime Runtime, bool IsAway, bool IsBehind)> runtimes, DateTimeOffset now,
         CancellationToken cancellationToken)
     {
         var rows = new RowSet(db, ("runtime_id", ColumnType.Text), ("configuration", ColumnType.Text), ("kind", ColumnType.Text));
         foreach (var finding in gone)
         {
             rows.Add(finding.RuntimeId, finding.Configuration, finding.Kind);
-            if (finding.Kind != DriftKind.Silent && runtimes.TryGetValue(finding.RuntimeId, out var runtime))
+            if (finding.Kind != DriftKind.Silent && !stillDiffering.Contains((finding.RuntimeId, finding.Configuration))
+                && runtimes.TryGetValue(finding.RuntimeId, out var runtime))
             {
                 await bus.Publish(
                     new DriftCorrected(finding.RuntimeId, runtime.Runtime.Tenant, finding.Configuration,

@@ -72,12 +72,19 @@ internal static class RestoredCommand
         }
     }
 
+    /// <summary>A Director that beats is at work; one whose broker is down does not beat, but it is connected.</summary>
     private static async Task CheckNobodyWorksAsync(DirectorDbContext db, DateTimeOffset now)
     {
-        if (await db.Heartbeats.AsNoTracking().AnyAsync(h => h.BeatAt > now - Alive, CancellationToken.None))
+        var connected = (await db.Database.SqlQueryRaw<long>(
+            """
+            SELECT count(*) AS "Value" FROM pg_stat_activity
+            WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+              AND application_name NOT IN ('psql', 'pg_dump', 'pg_restore')
+            """).ToListAsync(CancellationToken.None))[0];
+        if (connected > 0 || await db.Heartbeats.AsNoTracking().AnyAsync(h => h.BeatAt > now - Alive, CancellationToken.None))
         {
             throw new StartException(
-                $"A Director is at work on this database. Stop all of them, wait {Alive.TotalSeconds:0} seconds and repeat; {Force} does it all the same.");
+                $"A Director is at work on this database, or another program is connected to it. Stop all Directors, wait {Alive.TotalSeconds:0} seconds and repeat; {Force} does it all the same.");
         }
     }
 }

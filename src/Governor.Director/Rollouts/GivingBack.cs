@@ -77,10 +77,11 @@ internal sealed class GivingBack(DirectorDbContext db, Assigner assigner, Revisi
         var concerned = new HashSet<FleetMember>();
         foreach (var group in pairs.GroupBy(p => (p.Tenant, p.Configuration)))
         {
-            // Looked at again under the lock: only what is still assigned is given back.
+            // Looked at again under the lock: only the assignment that was refused is given back, not a newer one, even of
+            // the same content.
             var members = group
                 .Where(p => fleet.Find(p.RuntimeId) is { Runtime.State: not RuntimeState.Deregistering } m
-                    && m.Assignments.GetValueOrDefault(p.Configuration)?.Digest == p.Digest)
+                    && m.Assignments.GetValueOrDefault(p.Configuration)?.Generation == p.Generation)
                 .Select(p => fleet.Find(p.RuntimeId)!).ToList();
             var choice = await ChoiceAsync(group.Key.Tenant, group.Key.Configuration, fleet, [], cancellationToken);
             concerned.UnionWith(members.Where(m => choice.Apply(m, former: null)));
@@ -142,4 +143,5 @@ internal sealed class GivingBack(DirectorDbContext db, Assigner assigner, Revisi
 }
 
 /// <summary>A runtime that rejects what it is assigned.</summary>
-internal sealed record RefusedPair(string Tenant, string RuntimeId, string Configuration, string Digest);
+/// <param name="Generation">Generation that brought the assignment.</param>
+internal sealed record RefusedPair(string Tenant, string RuntimeId, string Configuration, long Generation);

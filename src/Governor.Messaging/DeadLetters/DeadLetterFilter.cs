@@ -78,7 +78,7 @@ internal sealed class DeadLetterFilter(string queue, TimeProvider clock)
             reason += $" The body of {body.Length} bytes is not kept, for it is over {LargestBody}.";
         var messageId = MessageIdOf(context);
         return new DeadLettered(
-            DeadLetterIdOf(messageId, body),
+            DeadLetterIdOf(messageId, mayHoldSecret && messageId is not null ? [] : body),
             queue,
             reason,
             cause?.GetType().FullName,
@@ -95,14 +95,13 @@ internal sealed class DeadLetterFilter(string queue, TimeProvider clock)
             ? text
             : context.GetMessageId()?.ToString();
 
-    // The same message given up twice (the acknowledgement was lost, or it was put back by hand) is one dead letter. One
-    // without an id is known by what it says.
+    // The same message given up twice (the acknowledgement was lost, or it was put back by hand) is one dead letter. What it
+    // says counts too: plain publishers give any id, and some give the same one again and again.
     private string DeadLetterIdOf(string? messageId, byte[] body)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         hash.AppendData(Encoding.UTF8.GetBytes($"{queue}\n{messageId}"));
-        if (messageId is null)
-            hash.AppendData(body);
+        hash.AppendData(body);
         return new Guid(hash.GetHashAndReset().AsSpan(0, 16)).ToString();
     }
 

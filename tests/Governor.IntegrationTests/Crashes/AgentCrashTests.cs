@@ -1,4 +1,5 @@
 using Governor.IntegrationTests.Fleet;
+using RabbitMQ.Client;
 
 namespace Governor.IntegrationTests.Crashes;
 
@@ -51,9 +52,12 @@ public sealed class AgentCrashTests
     /// <summary>Whether the report had left before the Agent died, once all that was sent has been handled.</summary>
     private static async Task<bool> IsToldAsync(Sandbox sandbox, Rows rows, string rolloutId)
     {
+        var factory = new ConnectionFactory { Uri = new Uri(sandbox.RabbitMq) };
+        await using var connection = await factory.CreateConnectionAsync(CancellationToken.None);
+        await using var channel = await connection.CreateChannelAsync(cancellationToken: CancellationToken.None);
         await Eventually.TrueAsync(
-            async () => (await sandbox.Management.GetAsync($"queues/{sandbox.Name}/governor-reports")).GetProperty("messages").GetInt32() == 0,
-            RunningDirector.Patience, "all reports are recorded");
+            async () => (await channel.QueueDeclarePassiveAsync("governor-reports", CancellationToken.None)).MessageCount == 0,
+            RunningDirector.Patience, "all reports are taken");
         return await rows.ScalarAsync<string>("SELECT state FROM rollout_targets WHERE rollout_id = $1", Guid.Parse(rolloutId)) == "Applied";
     }
 }

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Governor.IntegrationTests.Fleet;
+using RabbitMQ.Client;
 
 namespace Governor.IntegrationTests.Crashes;
 
@@ -51,8 +52,12 @@ public sealed class DirectorCrashTests
         await EverythingIsToldAsync(rows);
     }
 
-    [Fact]
-    public async Task Given_a_director_in_a_drift_run_When_it_is_killed_Then_another_runs_and_the_drift_is_repaired_once()
+    /// <summary>Where a drift run can be stopped: before it has recorded that it begins, or when it has.</summary>
+    [Theory]
+    [InlineData("LOCK TABLE drift_runs IN SHARE MODE", "relation", 0)]
+    [InlineData("SELECT pg_advisory_xact_lock(%RUN%)", "advisory", 1)]
+    public async Task Given_a_director_in_a_drift_run_When_it_is_killed_Then_another_runs_and_the_drift_is_repaired_once(
+        string hold, string seenAs, int unfinished)
     {
         await using var sandbox = await Sandbox.CreateAsync();
         await using var rows = Rows.Of(sandbox);
@@ -70,15 +75,16 @@ public sealed class DirectorCrashTests
                 await directors["first"].Api.ChangeAsync("firing", Contents.Logging("https://logs.example/firing", "fleet", "firing")), "Succeeded");
             await fleet.HoldAsync("https://logs.example/firing");
 
-            // The run stops at its lock: there it can be seen, and told which Director it is of.
+            // The run stops at a lock: there it can be seen, and told which Director it is of.
             string? firing = null;
-            await using (await rows.HoldAsync("SELECT pg_advisory_xact_lock($1)", DriftRun))
+            await using (await rows.HoldAsync(hold.Replace("%RUN%", $"{DriftRun}", StringComparison.Ordinal)))
             {
                 await Eventually.TrueAsync(
                     async () => (firing = await rows.ScalarAsync<string>(
-                        "SELECT application_name FROM pg_stat_activity WHERE datname = $1 AND wait_event = 'advisory' AND application_name <> 'test'",
-                        sandbox.Name)) is not null,
+                        "SELECT application_name FROM pg_stat_activity WHERE datname = $1 AND wait_event = $2 AND application_name <> 'test'",
+                        sandbox.Name, seenAs)) is not null,
                     RunningDirector.Patience, "a Director in a drift run");
+                Assert.Equal(unfinished, await rows.ScalarAsync<long>("SELECT count(*) FROM drift_runs WHERE finished_at IS NULL"));
                 await File.AppendAllTextAsync(fleet.Folders[0].ComponentPath, "# by hand\n", CancellationToken.None);
                 await directors[firing!].Process.KillAsync();
             }
@@ -91,7 +97,7 @@ public sealed class DirectorCrashTests
                 async () => (await other.Api.GetAsync("/admin/drift")).GetProperty("items").GetArrayLength() == 0,
                 RunningDirector.Patience, "the finding is closed");
             await fleet.RepairedOnceAsync();
-            Assert.Equal(1, await rows.ScalarAsync<long>("SELECT count(*) FROM drift_runs WHERE finished_at IS NULL"));
+            await ManyDirectorsTests.OneRunEachAsync(rows, TimeSpan.FromSeconds(3));
         }
         finally
         {
@@ -101,10 +107,12 @@ public sealed class DirectorCrashTests
     }
 
     [Theory]
-    [InlineData("abort", "Aborting")]
-    [InlineData("rollback", "RollingBack")]
+    [InlineData("abort", "Aborting", null)]
+    [InlineData("rollback", "RollingBack", null)]
+    [InlineData("abort", "Aborting", "governor-abort-rollout")]
+    [InlineData("rollback", "RollingBack", "governor-roll-back-rollout")]
     public async Task Given_an_action_that_was_written_When_the_director_is_killed_before_the_answer_Then_it_is_carried_out_once(
-        string action, string state)
+        string action, string state, string? command)
     {
         await using var sandbox = await Sandbox.CreateAsync();
         await using var rows = Rows.Of(sandbox);
@@ -119,15 +127,19 @@ public sealed class DirectorCrashTests
 
         var rolloutId = await director.Api.ChangeAsync("acted", Contents.Logging("https://logs.example/acted", "fleet", "acted"));
         await rows.WaitForAsync(1, "SELECT count(*) FROM rollout_targets WHERE rollout_id = $1 AND state = 'Dispatched'", Guid.Parse(rolloutId));
-        Task<HttpResponseMessage> answer;
+        var answer = Task.CompletedTask;
         await using (await rows.HoldAsync("SELECT 1 FROM rollouts WHERE rollout_id = $1 FOR NO KEY UPDATE", Guid.Parse(rolloutId)))
         {
-            answer = director.Api.SendAsync(HttpMethod.Post, $"/admin/rollouts/{rolloutId}/{action}", body: null);
+            if (command is null)
+                answer = director.Api.SendAsync(HttpMethod.Post, $"/admin/rollouts/{rolloutId}/{action}", body: null);
+            else
+                await PublishAsync(sandbox, command, new { commandId = "once", requestedBy = "test", rolloutId });
             await rows.WaitForAsync(1, "SELECT count(*) FROM rollout_actions WHERE answered_at IS NULL");
             await director.KillAsync();
         }
 
-        await Assert.ThrowsAsync<HttpRequestException>(() => answer);
+        if (command is null)
+            await Assert.ThrowsAsync<HttpRequestException>(() => answer);
         await director.StartAgainAsync(("Drift__Interval", "00:00:02"));
 
         await rows.WaitForAsync(1, "SELECT count(*) FROM rollout_actions WHERE accepted AND rollout_state = $1", state);
@@ -137,6 +149,18 @@ public sealed class DirectorCrashTests
         Assert.Equal(action == "rollback" ? 2 : 1, await rows.ScalarAsync<long>("SELECT count(*) FROM rollouts"));
         await using var back = folder.StartAgent(sandbox);
         await director.Api.WaitUntilEndedAsync(rolloutId, action == "rollback" ? "RolledBack" : "Aborted");
+    }
+
+    /// <summary>Publishes a command as any AMQP client does.</summary>
+    private static async Task PublishAsync(Sandbox sandbox, string command, object body)
+    {
+        var factory = new ConnectionFactory { Uri = new Uri(sandbox.RabbitMq) };
+        await using var connection = await factory.CreateConnectionAsync(CancellationToken.None);
+        await using var channel = await connection.CreateChannelAsync(
+            new CreateChannelOptions(publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true), CancellationToken.None);
+        await channel.BasicPublishAsync(command, routingKey: "", mandatory: true,
+            new BasicProperties { ContentType = "application/json", Persistent = true },
+            JsonSerializer.SerializeToUtf8Bytes(body), CancellationToken.None);
     }
 
     /// <summary>A change that takes a while: two runtimes at a time.</summary>
@@ -149,7 +173,8 @@ public sealed class DirectorCrashTests
     {
         await Eventually.TrueAsync(
             async () => await rows.ScalarAsync<long>("SELECT count(*) FROM outbox_message") == 0, RunningDirector.Patience, "an empty outbox");
-        Assert.Equal(0, await rows.ScalarAsync<long>("SELECT count(*) FROM drift_findings"));
+        await Eventually.TrueAsync(
+            async () => await rows.ScalarAsync<long>("SELECT count(*) FROM drift_findings") == 0, RunningDirector.Patience, "no finding");
         Assert.Empty(await rows.ColumnAsync<Guid>(
             """
             SELECT w.rollout_id FROM rollout_waves w WHERE

@@ -51,7 +51,7 @@ public sealed class RestoredDatabaseTests
         await using var director = await RunningDirector.StartAsync(sandbox);
         await using var refused = Restored(sandbox);
         Assert.Equal(1, await refused.WaitForExitAsync(RunningDirector.Patience));
-        Assert.Contains("Stop all of them", refused.Output, StringComparison.Ordinal);
+        Assert.Contains("Stop all Directors", refused.Output, StringComparison.Ordinal);
     }
 
     private static string Url(string name) => $"https://logs.example/{name}";
