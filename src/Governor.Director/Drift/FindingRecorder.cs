@@ -72,8 +72,8 @@ internal sealed class FindingRecorder(DirectorDbContext db, IPublishEndpoint bus
 
     /// <summary>Removes what is gone. A finding that only became one of another kind is no correction.</summary>
     private async Task CloseAsync(
-        List<DriftFinding> gone, HashSet<(string RuntimeId, string Configuration)> stillDiffering, Dictionary<string, (Runtime Runtime, bool IsAway, bool IsBehind)> runtimes, DateTimeOffset now,
-        CancellationToken cancellationToken)
+        List<DriftFinding> gone, HashSet<(string RuntimeId, string Configuration)> stillDiffering,
+        Dictionary<string, (Runtime Runtime, bool IsAway, bool IsBehind)> runtimes, DateTimeOffset now, CancellationToken cancellationToken)
     {
         var rows = new RowSet(db, ("runtime_id", ColumnType.Text), ("configuration", ColumnType.Text), ("kind", ColumnType.Text));
         foreach (var finding in gone)

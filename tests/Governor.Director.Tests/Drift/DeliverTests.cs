@@ -1,4 +1,5 @@
 using System.Net;
+using Governor.Contracts;
 using Governor.Director.Tests.Hosting;
 using Microsoft.EntityFrameworkCore;
 
@@ -80,6 +81,38 @@ public abstract class DeliverTests(string mode) : DirectorTests
 public sealed class DeliverInModeDetectTests() : DeliverTests("Detect");
 
 public sealed class DeliverInModeOffTests() : DeliverTests("Off");
+
+/// <summary>What is only told is told once, and taken back once it is gone.</summary>
+public sealed class DetectTests : DirectorTests
+{
+    private static readonly string Other = new('e', 64);
+
+    private protected override (string Key, string Value)[] Settings => [("Drift:Mode", "Detect")];
+
+    [Fact]
+    public async Task Given_a_finding_that_becomes_one_of_another_kind_Then_nothing_is_called_corrected_until_the_content_is_back()
+    {
+        await Host.GivenRuntimesAsync("eu-1");
+        await Host.GivenRolledOutAsync("cache", Change.To("redis-a"));
+        await Host.UntilSettledAsync("eu-1");
+        foreach (var (digest, finding) in new[] { (Other, "eu-1/cache Tampered"), (null, "eu-1/cache Missing") })
+        {
+            Host["eu-1"].IsTampered("cache", digest);
+            await Host.RecordAsync(Host["eu-1"].Report());
+            Assert.Equal((1, 0), await Host.ScanAsync());
+            Assert.Equal([finding], await Host.FindingsAsync());
+        }
+
+        Host["eu-1"].IsTampered("cache", Host["eu-1"].Newest.Desired.Configurations[0].Digest);
+        await Host.RecordAsync(Host["eu-1"].Report());
+        Assert.Equal((0, 0), await Host.ScanAsync());
+        Assert.Empty(await Host.FindingsAsync());
+
+        await Eventually.IsTrueAsync(() => Host.Ear.Of<DriftCorrected>().Any(), "the news");
+        Assert.Equal(["Tampered", "Missing"], Host.Ear.Of<DriftDetected>().Select(e => e.Kind));
+        Assert.Equal(["Missing"], Host.Ear.Of<DriftCorrected>().Select(e => e.Kind));
+    }
+}
 
 /// <summary>Healing is bounded per run.</summary>
 public sealed class BoundedRunTests : DirectorTests
