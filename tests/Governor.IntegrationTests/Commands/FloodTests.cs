@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
 using Governor.IntegrationTests.Fleet;
+using RabbitMQ.Client;
 
 namespace Governor.IntegrationTests.Commands;
 
@@ -46,18 +47,28 @@ public sealed class FloodTests
         Assert.True(after - before < GrowthKilobytes, $"The Director grew from {before} to {after} kB.");
 
         // What can be read is rejected, the rest is a dead letter, and each of them is said once.
-        var lines = director.Process.Output.Split('\n');
-        Assert.Equal(Bad * 2 / 5, lines.Count(line => line.Contains("was rejected", StringComparison.Ordinal)));
-        Assert.Equal(Bad * 3 / 5, lines.Count(line => line.Contains("Dead letter", StringComparison.Ordinal)));
+        await SaidAsync(director, "was rejected", Bad * 2 / 5);
+        await SaidAsync(director, "Dead letter", Bad * 3 / 5);
     }
 
+    /// <summary>Waits for the lines, of which the last may still be on their way from the process, and fails on any that is too many.</summary>
+    private static async Task SaidAsync(RunningDirector director, string text, int times)
+    {
+        int Count() => director.Process.Output.Split('\n').Count(line => line.Contains(text, StringComparison.Ordinal));
+        await Eventually.TrueAsync(() => Task.FromResult(Count() >= times), Patience, () => $"{times} lines with '{text}'; there are {Count()}");
+        Assert.Equal(times, Count());
+    }
+
+    /// <summary>Waits until the queues are empty, asked of the broker itself: its statistics are some seconds old.</summary>
     private static async Task UntilDrainedAsync(Sandbox sandbox)
     {
+        var factory = new ConnectionFactory { Uri = new Uri(sandbox.RabbitMq) };
+        await using var connection = await factory.CreateConnectionAsync(CancellationToken.None);
+        await using var channel = await connection.CreateChannelAsync(cancellationToken: CancellationToken.None);
         foreach (var queue in (string[])[Update, "governor-dead-letters"])
         {
             await Eventually.TrueAsync(
-                async () => (await sandbox.Management.GetAsync($"queues/{sandbox.Name}/{queue}")).GetProperty("messages").GetInt32() == 0,
-                Patience, $"{queue} is empty");
+                async () => (await channel.QueueDeclarePassiveAsync(queue, CancellationToken.None)).MessageCount == 0, Patience, $"{queue} is empty");
         }
     }
 
