@@ -8,7 +8,7 @@ public sealed class DriftTests
     [InlineData("Missing")]
     public async Task Given_a_rollout_that_has_just_ended_When_a_file_is_changed_by_hand_Then_a_scan_finds_it_and_repairs_it(string kind)
     {
-        await using var local = new LocalGovernor(("Drift__Interval", "01:00:00")); // only the scans of this test
+        await using var local = new LocalGovernor(("Drift__Interval", "01:00:00")); // the scans of this test, and a first one of its own
         await local.StartAsync();
         await local.RollOutExampleAsync("logging-service");
         var file = local.FileOf("local-1", "logging-service");
@@ -19,7 +19,9 @@ public sealed class DriftTests
         await Eventually.TrueAsync(
             async () =>
             {
-                await local.SendAsync(HttpMethod.Post, "/admin/drift/scan");
+                // Looked at before too: a scan after the repair takes the finding away.
+                if ((await local.FindingsAsync()).Count == 0)
+                    await local.SendAsync(HttpMethod.Post, "/admin/drift/scan");
                 return (await local.FindingsAsync()).Count > 0;
             },
             LocalGovernor.Deadline, "the change is found");
