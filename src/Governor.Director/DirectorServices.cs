@@ -1,3 +1,4 @@
+using System.Data;
 using System.Text.Json.Serialization;
 using Governor.Director.Assignments;
 using Governor.Director.Commands;
@@ -66,9 +67,11 @@ internal static class DirectorServices
             x.AddEntityFrameworkOutbox<DirectorDbContext>(o =>
             {
                 _ = onPostgres ? o.UsePostgres() : o.UseSqlite();
+                // Rows are locked before they are read: nothing needs a snapshot, and no transaction fails for another's sake.
+                o.IsolationLevel = IsolationLevel.ReadCommitted;
+                o.QueryDelay = TimeSpan.FromSeconds(1);
                 // A message may hold a runtime's whole content: bounds what one pass reads into memory.
-                o.QueryMessageLimit = 250;
-                o.UseBusOutbox();
+                o.UseBusOutbox(b => b.MessageDeliveryLimit = 50);
             });
         });
         bus.Endpoints(DirectorEndpoints.Configure);

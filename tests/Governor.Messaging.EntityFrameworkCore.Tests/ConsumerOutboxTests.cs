@@ -64,7 +64,7 @@ public abstract class ConsumerOutboxTests(Backend backend)
     }
 
     [Fact]
-    public async Task Given_a_consumer_with_many_messages_Then_two_INSERT_statements_write_them()
+    public async Task Given_a_consumer_with_many_messages_Then_one_command_writes_them_beside_the_row_of_the_inbox()
     {
         await using var host = await StartAsync();
         host.Commands.Clear();

@@ -1,14 +1,16 @@
 using MassTransit.Configuration;
 using MassTransit.EntityFrameworkCoreIntegration;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace MassTransit;
 
 /// <summary>Registers the transactional outbox.</summary>
 public static class EntityFrameworkOutboxConfigurationExtensions
 {
-    /// <summary>Adds an outbox in the database of a DbContext, and the service that delivers it.</summary>
-    /// <param name="configurator">The bus registration; only the default bus (<see cref="IBus"/>) has an outbox.</param>
+    /// <summary>Adds an outbox and an inbox in the database of a DbContext, and the services that deliver and clean up.</summary>
+    /// <remarks>Buses may each have a DbContext of their own, or share one, whose settings are those of the first.</remarks>
+    /// <param name="configurator">The registration of the bus; of a further one in <c>AddMassTransit&lt;TBus&gt;</c>.</param>
     /// <param name="configure">Settings; the kind of database must be among them.</param>
     /// <typeparam name="TDbContext">The DbContext, registered with AddDbContext or AddDbContextPool.</typeparam>
     /// <exception cref="ConfigurationException">A setting is missing or out of its range.</exception>
@@ -16,9 +18,12 @@ public static class EntityFrameworkOutboxConfigurationExtensions
         this IBusRegistrationConfigurator configurator, Action<IEntityFrameworkOutboxConfigurator>? configure = null)
         where TDbContext : DbContext
     {
-        var outbox = new EntityFrameworkOutboxConfigurator<TDbContext>();
-        configure?.Invoke(outbox);
-        outbox.Register(configurator);
+        var busType = configurator.GetType().GetInterfaces()
+            .Where(type => type.IsGenericType && type.GetGenericTypeDefinition() == typeof(IBusRegistrationConfigurator<>))
+            .Select(type => type.GenericTypeArguments[0]).FirstOrDefault(typeof(IBus));
+        var register = new Action<IServiceCollection, Action<IEntityFrameworkOutboxConfigurator>?>(Register<IBus, TDbContext>).Method
+            .GetGenericMethodDefinition().MakeGenericMethod(busType, typeof(TDbContext));
+        register.CreateDelegate<Action<IServiceCollection, Action<IEntityFrameworkOutboxConfigurator>?>>()(configurator, configure);
     }
 
     /// <summary>
@@ -54,5 +59,14 @@ public static class EntityFrameworkOutboxConfigurationExtensions
     {
         configurator.LockStatementProvider = new SqliteLockStatementProvider();
         return configurator;
+    }
+
+    private static void Register<TBus, TDbContext>(IServiceCollection services, Action<IEntityFrameworkOutboxConfigurator>? configure)
+        where TBus : class, IBus
+        where TDbContext : DbContext
+    {
+        var outbox = new EntityFrameworkOutboxConfigurator<TBus, TDbContext>();
+        configure?.Invoke(outbox);
+        outbox.Register(services);
     }
 }

@@ -23,30 +23,43 @@ internal sealed class OutboxTurn
 /// is refused at the last moment, when its body is asked for; then the outbox is sent again from the first message that was
 /// not confirmed. Only a message that has no successor under way may be repeated by the transport.
 /// </remarks>
-internal sealed class OrderedSendPipe(
-    OutboxMessage message, int place, OutboxTurn turn, ArraySegment<Task> earlier, bool mayRepeat) : IPipe<SendContext>
+internal sealed class OrderedSendPipe : IPipe<SendContext>
 {
-    private readonly OutboxMessageSendPipe _pipe = new(new StoredMessage(message), message.DestinationAddress);
+    private readonly int _place;
+    private readonly OutboxTurn _turn;
+    private readonly ArraySegment<Task> _earlier;
+    private readonly bool _mayRepeat;
+    private readonly OutboxMessageSendPipe _pipe;
     private bool _sent;
+
+    public OrderedSendPipe(OutboxMessage message, int place, OutboxTurn turn, ArraySegment<Task> earlier, bool mayRepeat)
+    {
+        (_place, _turn, _earlier, _mayRepeat) = (place, turn, earlier, mayRepeat);
+        Message = new StoredMessage(message);
+        _pipe = new OutboxMessageSendPipe(Message, message.DestinationAddress);
+    }
+
+    /// <summary>The message, as MassTransit reads it.</summary>
+    public StoredMessage Message { get; }
 
     public async Task Send(SendContext context)
     {
-        if (_sent && mayRepeat)
-            await Task.WhenAll(earlier.AsEnumerable());
+        if (_sent && _mayRepeat)
+            await Task.WhenAll(_earlier.AsEnumerable());
         await _pipe.Send(context);
         context.Serializer = new TakingTurns(this, context.Serializer);
     }
 
     /// <summary>Leaves the place to the next message without sending.</summary>
-    public void Skip() => turn.Take(place);
+    public void Skip() => _turn.Take(_place);
 
     public void Probe(ProbeContext context) => _pipe.Probe(context);
 
     private void TakeTurn()
     {
-        if (_sent && mayRepeat)
+        if (_sent && _mayRepeat)
             return;
-        turn.Take(place);
+        _turn.Take(_place);
         _sent = true;
     }
 

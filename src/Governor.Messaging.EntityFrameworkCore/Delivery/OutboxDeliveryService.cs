@@ -7,31 +7,33 @@ namespace MassTransit.EntityFrameworkCoreIntegration;
 
 /// <summary>Delivers what the outbox holds: at once when signalled, otherwise at every look at the table.</summary>
 /// <remarks>
-/// Two loops: one takes every outbox that is not known to fail, the other tries those again that are. So an outbox whose
-/// broker refuses it, or does not answer, keeps no other waiting. A failure of everything while the bus is not connected
-/// is an outage, not a fault of an outbox: both loops then wait for the bus.
+/// Loops take every outbox that is not known to fail: two, where row locks keep them apart, so that the database works for one while
+/// the other sends. Another loop tries those again that failed. So an outbox whose broker refuses it, or does not answer, keeps no
+/// other waiting. A failure of everything while the bus is not connected is an outage, not a fault of an outbox: then all wait for the bus.
 /// </remarks>
 internal sealed partial class OutboxDeliveryService<TDbContext>(
-    IServiceScopeFactory scopes, IBusControl bus, OutboxOptions<TDbContext> options, OutboxSignal<TDbContext> signal,
-    TimeProvider clock, ILogger<OutboxDeliveryService<TDbContext>> logger) : BackgroundService
+    IServiceScopeFactory scopes, OutboxBuses<TDbContext> buses, OutboxSender sender, OutboxOptions<TDbContext> options,
+    OutboxSignal<TDbContext> signal, OutboxFailures<TDbContext> failures, TimeProvider clock, ILogger<OutboxDeliveryService<TDbContext>> logger)
+    : BackgroundService
     where TDbContext : DbContext
 {
     private static readonly TimeSpan DrainLimit = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan BusLook = TimeSpan.FromMilliseconds(100);
 
+    /// <summary>How long a failure waits at least before the next attempt; see <see cref="FailedOutboxes"/>.</summary>
+    private static readonly TimeSpan RetryLook = TimeSpan.FromSeconds(1);
+
     /// <summary>A bus can be unhealthy for reasons that do not stop it from sending: after this long it is tried all the same.</summary>
     private static readonly TimeSpan BusPatience = TimeSpan.FromSeconds(5);
 
-    private readonly FailedOutboxes _failed = new(clock);
-    private readonly OutboxSender _sender = new(bus, clock);
+    private readonly FailedOutboxes _failed = failures.Outboxes;
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         using var abandon = new CancellationTokenSource();
         await using var drain = stoppingToken.Register(() => abandon.CancelAfter(DrainLimit));
-        await Task.WhenAll(
-            RepeatAsync(DeliverAsync, stoppingToken, abandon.Token),
-            RepeatAsync(RetryAsync, stoppingToken, abandon.Token));
+        var loops = Enumerable.Range(0, options.Sql.HasRowLocks ? 2 : 1).Select(_ => RepeatAsync(DeliverAsync, stoppingToken, abandon.Token));
+        await Task.WhenAll(loops.Append(RepeatAsync(RetryAsync, stoppingToken, abandon.Token)));
     }
 
     private async Task RepeatAsync(
@@ -53,9 +55,9 @@ internal sealed partial class OutboxDeliveryService<TDbContext>(
             {
                 // A database that is away fails every look the same way: said once, until that changes.
                 if (said != exception.Message)
-                    LogPassFailed(exception, typeof(TDbContext).Name, options.QueryDelay);
+                    LogPassFailed(exception, typeof(TDbContext).Name, RetryLook);
                 said = exception.Message;
-                await PauseAsync(options.QueryDelay, stop);
+                await PauseAsync(RetryLook, stop);
             }
         }
     }
@@ -65,9 +67,16 @@ internal sealed partial class OutboxDeliveryService<TDbContext>(
         await WaitForBusAsync(stop);
         var result = await RunPassAsync(new OutboxSelection(options.QueryMessageLimit, Only: null, _failed.All), stop, abandon);
         if (IsOutage(result))
-            await PauseAsync(options.QueryDelay, stop);
-        else if (Record(result) < options.QueryMessageLimit)
-            await signal.WaitAsync(options.QueryDelay, clock, stop);
+        {
+            await PauseAsync(RetryLook, stop);
+            return;
+        }
+
+        Record(result);
+        if (result.IsFull)
+            signal.Wake(); // The other loop can help.
+        else
+            await signal.WaitAsync(options.QueryDelay, stop);
     }
 
     private async Task RetryAsync(CancellationToken stop, CancellationToken abandon)
@@ -80,41 +89,40 @@ internal sealed partial class OutboxDeliveryService<TDbContext>(
                 break;
             Record(result);
             // Delivered, or no longer there, or another process has it: the first loop sees to whatever is left.
-            foreach (var outboxId in due.Except(result.Deliveries.Where(d => d.Error is not null).Select(d => d.OutboxId)))
+            foreach (var outboxId in due.Except(result.Deliveries.Where(d => d.Delivery.Error is not null).Select(d => d.Delivery.OutboxId)))
+            {
                 _failed.Remove(outboxId);
+                signal.Wake();
+            }
         }
 
-        await PauseAsync(options.QueryDelay, stop);
+        await PauseAsync(RetryLook, stop);
     }
 
     private async Task<OutboxPassResult> RunPassAsync(OutboxSelection selection, CancellationToken stop, CancellationToken abandon)
     {
         await using var scope = scopes.CreateAsyncScope();
         var context = scope.ServiceProvider.GetRequiredService<TDbContext>();
-        return await new OutboxPass<TDbContext>(context, options, _sender, clock).RunAsync(selection, stop, abandon);
+        return await new OutboxPass<TDbContext>(context, options, sender, buses, clock).RunAsync(selection, stop, abandon);
     }
 
-    // A bus with endpoints is degraded, not unhealthy, after it lost its connection.
     private bool IsOutage(OutboxPassResult result) =>
-        result.Done == 0 && result.Deliveries.Any(d => d.Error is not null) && bus.CheckHealth().Status != BusHealthStatus.Healthy;
+        result.Done == 0 && result.Deliveries.Any(d => d.Delivery.Error is not null) && !buses.AreHealthy;
 
-    private int Record(OutboxPassResult result)
+    private void Record(OutboxPassResult result)
     {
-        foreach (var (outboxId, done, error) in result.Deliveries)
-            if (error is not null)
-                LogOutboxFailed(error, outboxId, _failed.Add(outboxId, madeProgress: done > 0));
-        return result.Found;
+        foreach (var (delivery, since) in result.Deliveries)
+            if (delivery.Error is { } error)
+                LogOutboxFailed(error, delivery.OutboxId, _failed.Add(delivery.OutboxId, since, madeProgress: delivery.Done > 0));
     }
-
-    private bool BusIsUp() => bus.CheckHealth().Status != BusHealthStatus.Unhealthy;
 
     private async Task WaitForBusAsync(CancellationToken stop)
     {
-        if (BusIsUp())
+        if (buses.AreUp)
             return;
         LogWaitingForBus(typeof(TDbContext).Name);
         var until = clock.GetUtcNow() + BusPatience;
-        while (!BusIsUp() && clock.GetUtcNow() < until)
+        while (!buses.AreUp && clock.GetUtcNow() < until)
             await Task.Delay(BusLook, clock, stop);
     }
 

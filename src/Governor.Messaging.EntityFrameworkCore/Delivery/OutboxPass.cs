@@ -1,16 +1,15 @@
 using System.Data;
 using Microsoft.EntityFrameworkCore;
-using Microsoft.EntityFrameworkCore.Storage;
 
 namespace MassTransit.EntityFrameworkCoreIntegration;
 
 /// <summary>What a pass did.</summary>
-/// <param name="Found">Messages that were read; as many as the limit means that more may wait.</param>
+/// <param name="IsFull">Whether it stopped at a limit, so that more may wait.</param>
 /// <param name="Done">Messages that were delivered and deleted.</param>
-/// <param name="Deliveries">Per outbox, what became of it.</param>
-internal sealed record OutboxPassResult(int Found, int Done, IReadOnlyList<OutboxDelivery> Deliveries)
+/// <param name="Deliveries">Per outbox, what became of it, and when its oldest message was sent by the application.</param>
+internal sealed record OutboxPassResult(bool IsFull, int Done, IReadOnlyList<(OutboxDelivery Delivery, DateTime Since)> Deliveries)
 {
-    public static OutboxPassResult Nothing { get; } = new(0, 0, []);
+    public static OutboxPassResult Nothing { get; } = new(false, 0, []);
 }
 
 /// <summary>One pass over the outboxes: claim, send, delete what was confirmed.</summary>
@@ -20,38 +19,55 @@ internal sealed record OutboxPassResult(int Found, int Done, IReadOnlyList<Outbo
 /// Without row locks (SQLite) nothing is held while sending.
 /// </remarks>
 internal sealed class OutboxPass<TDbContext>(
-    TDbContext context, OutboxOptions<TDbContext> options, OutboxSender sender, TimeProvider clock)
+    TDbContext context, OutboxOptions<TDbContext> options, OutboxSender sender, OutboxBuses<TDbContext> buses, TimeProvider clock)
     where TDbContext : DbContext
 {
-    /// <param name="selection">Which outboxes to take, and how many messages.</param>
+    /// <summary>Bounds what a pass holds in memory, in outboxes as long as the limit of one.</summary>
+    private const int LongOutboxes = 10;
+
+    private readonly OutboxStatements _statements = options.Sql.Outbox;
+
+    /// <param name="selection">Which outboxes to take.</param>
     /// <param name="stop">Starts no further message; what is under way is awaited.</param>
     /// <param name="abandon">Gives up what is under way.</param>
     public async Task<OutboxPassResult> RunAsync(OutboxSelection selection, CancellationToken stop, CancellationToken abandon)
     {
         context.Database.SetCommandTimeout(options.QueryTimeout);
-        await using var transaction = options.Sql.HasRowLocks
-            ? await context.Database.BeginTransactionAsync(IsolationLevel.ReadCommitted, abandon)
-            : null;
+        if (!options.Sql.HasRowLocks)
+            return await PassAsync(selection, stop, abandon);
+        return await context.InTransactionAsync(IsolationLevel.ReadCommitted, () => PassAsync(selection, stop, abandon), abandon);
+    }
 
-        var claimed = await options.Sql.Outbox.ClaimAsync(context, selection, abandon);
+    private async Task<OutboxPassResult> PassAsync(OutboxSelection selection, CancellationToken stop, CancellationToken abandon)
+    {
+        var claimed = await _statements.ClaimAsync(context, selection, abandon);
         if (claimed.Count == 0)
             return OutboxPassResult.Nothing;
 
-        var ids = claimed.ToArray();
-        var messages = await context.Set<OutboxMessage>().AsNoTracking()
-            .Where(message => message.OutboxId != null && EF.Parameter(ids).Contains(message.OutboxId.Value))
-            .OrderBy(message => message.SequenceNumber).Take(selection.Limit).ToListAsync(abandon);
+        Guid[] ids = [.. claimed];
+        var limit = options.MessageDeliveryLimit * LongOutboxes;
+        var messages = await _statements.Messages(context, ids, options.MessageDeliveryLimit, limit).AsNoTracking().ToListAsync(abandon);
         var outboxes = messages.GroupBy(message => message.OutboxId!.Value).ToDictionary(group => group.Key, group => group.ToList());
 
         var deliveries = await SendAsync(outboxes, stop, abandon);
         var delivered = deliveries.SelectMany(d => outboxes[d.OutboxId].Take(d.Done)).Select(message => message.SequenceNumber).ToArray();
+        var isFull = claimed.Count == selection.Limit || messages.Count == limit
+            || outboxes.Values.Any(outbox => outbox.Count == options.MessageDeliveryLimit);
 
         // Deleted even when shutting down: what stays would be sent again.
         // An outbox without messages, which another implementation may leave, goes too.
-        if (delivered.Length > 0 || outboxes.Count < ids.Length && messages.Count < selection.Limit)
-            await DeleteAsync(ids, delivered, transaction, CancellationToken.None);
-        return new OutboxPassResult(messages.Count, delivered.Length, deliveries);
+        if (delivered.Length > 0 || outboxes.Count < ids.Length && !isFull)
+            await DeleteAsync(ids, delivered);
+        return new OutboxPassResult(isFull, delivered.Length, [.. deliveries.Select(d => (d, outboxes[d.OutboxId][0].SentTime))]);
     }
+
+    private Task DeleteAsync(Guid[] claimed, long[] delivered) => options.Sql.HasRowLocks
+        ? _statements.DeleteAsync(context, claimed, delivered, CancellationToken.None)
+        : context.InTransactionAsync(IsolationLevel.Unspecified, async () =>
+        {
+            await _statements.DeleteAsync(context, claimed, delivered, CancellationToken.None);
+            return true;
+        }, CancellationToken.None);
 
     private async Task<OutboxDelivery[]> SendAsync(
         Dictionary<Guid, List<OutboxMessage>> outboxes, CancellationToken stop, CancellationToken abandon)
@@ -60,19 +76,7 @@ internal sealed class OutboxPass<TDbContext>(
         using var deadline = new CancellationTokenSource(options.MessageDeliveryTimeout, clock);
         using var giveUp = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, abandon);
         using var window = OutboxSender.CreateWindow();
-        return await Task.WhenAll(outboxes.Select(outbox => sender.SendAsync(outbox.Key, outbox.Value, window, stop, giveUp.Token)));
-    }
-
-    private async Task DeleteAsync(Guid[] claimed, long[] delivered, IDbContextTransaction? claim, CancellationToken cancellationToken)
-    {
-        await using var own = claim is null ? await context.Database.BeginTransactionAsync(cancellationToken) : null;
-        await context.Set<OutboxMessage>()
-            .Where(message => EF.Parameter(delivered).Contains(message.SequenceNumber))
-            .ExecuteDeleteAsync(cancellationToken);
-        await context.Set<OutboxState>()
-            .Where(state => EF.Parameter(claimed).Contains(state.OutboxId)
-                && !context.Set<OutboxMessage>().Any(message => message.OutboxId == state.OutboxId))
-            .ExecuteDeleteAsync(cancellationToken);
-        await (claim ?? own)!.CommitAsync(cancellationToken);
+        return await Task.WhenAll(outboxes.Select(
+            outbox => sender.SendAsync(outbox.Key, outbox.Value, buses.GetSendEndpoint, window, stop, giveUp.Token)));
     }
 }

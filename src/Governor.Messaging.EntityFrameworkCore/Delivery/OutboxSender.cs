@@ -1,3 +1,4 @@
+using MassTransit.Logging;
 using MassTransit.Serialization;
 
 namespace MassTransit.EntityFrameworkCoreIntegration;
@@ -9,7 +10,7 @@ namespace MassTransit.EntityFrameworkCoreIntegration;
 internal sealed record OutboxDelivery(Guid OutboxId, int Done, Exception? Error);
 
 /// <summary>Sends stored messages as they are: many at a time across outboxes, in order within each.</summary>
-internal sealed class OutboxSender(IBus bus, TimeProvider clock)
+internal sealed class OutboxSender(TimeProvider clock)
 {
     /// <summary>Unconfirmed messages at any time: enough to keep a channel busy, few enough not to be blocked by the broker.</summary>
     private const int Window = 256;
@@ -17,11 +18,12 @@ internal sealed class OutboxSender(IBus bus, TimeProvider clock)
     /// <summary>Sends the messages of an outbox until the first that fails.</summary>
     /// <param name="outboxId">The outbox.</param>
     /// <param name="messages">Its messages, in order.</param>
+    /// <param name="endpoints">Finds the endpoint of an address.</param>
     /// <param name="window">Shared by the outboxes of a pass; see <see cref="CreateWindow"/>.</param>
     /// <param name="stop">Starts no further message.</param>
     /// <param name="abandon">Gives up messages that are not confirmed yet.</param>
-    public async Task<OutboxDelivery> SendAsync(
-        Guid outboxId, IReadOnlyList<OutboxMessage> messages, SemaphoreSlim window, CancellationToken stop, CancellationToken abandon)
+    public async Task<OutboxDelivery> SendAsync(Guid outboxId, IReadOnlyList<OutboxMessage> messages,
+        Func<Uri, Task<ISendEndpoint>> endpoints, SemaphoreSlim window, CancellationToken stop, CancellationToken abandon)
     {
         using var failure = CancellationTokenSource.CreateLinkedTokenSource(abandon);
         var sends = new Task[messages.Count];
@@ -46,7 +48,7 @@ internal sealed class OutboxSender(IBus bus, TimeProvider clock)
             var isLast = started == messages.Count - 1;
             var goesAlone = message.DestinationAddress is { } address && warm.Add(address);
             var pipe = new OrderedSendPipe(message, started, turn, new ArraySegment<Task>(sends, 0, started), isLast || goesAlone);
-            var send = SendAndReleaseAsync(message, pipe, window, failure);
+            var send = SendAndReleaseAsync(message, pipe, endpoints, window, failure);
             sends[started++] = send;
             if (goesAlone && !isLast)
                 await Task.WhenAny(send); // If it fails, that is judged below.
@@ -78,9 +80,11 @@ internal sealed class OutboxSender(IBus bus, TimeProvider clock)
         return new OutboxDelivery(outboxId, done, error);
     }
 
-    private async Task SendAndReleaseAsync(
-        OutboxMessage message, OrderedSendPipe pipe, SemaphoreSlim window, CancellationTokenSource failure)
+    private async Task SendAndReleaseAsync(OutboxMessage message, OrderedSendPipe pipe, Func<Uri, Task<ISendEndpoint>> endpoints,
+        SemaphoreSlim window, CancellationTokenSource failure)
     {
+        var activity = LogContext.Current?.StartOutboxDeliverActivity(pipe.Message);
+        var instrument = LogContext.Current?.StartOutboxDeliveryInstrument(pipe.Message);
         try
         {
             if (message.ExpirationTime is { } expiration && expiration <= clock.GetUtcNow().UtcDateTime)
@@ -91,16 +95,20 @@ internal sealed class OutboxSender(IBus bus, TimeProvider clock)
 
             if (message.DestinationAddress is not { } address)
                 throw new InvalidOperationException($"Message {message.MessageId} has no destination address.");
-            var endpoint = await bus.GetSendEndpoint(address);
+            var endpoint = await endpoints(address);
             await endpoint.Send(new SerializedMessageBody(), pipe, failure.Token);
         }
-        catch
+        catch (Exception exception)
         {
+            activity?.AddExceptionEvent(exception);
+            instrument?.AddException(exception);
             await failure.CancelAsync();
             throw;
         }
         finally
         {
+            instrument?.Stop();
+            activity?.Stop();
             window.Release();
         }
     }

@@ -1,12 +1,13 @@
 using System.Data.Common;
 using System.Runtime.CompilerServices;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.EntityFrameworkCore.Storage;
 
 namespace MassTransit.EntityFrameworkCoreIntegration;
 
 /// <summary>The bus outbox of one DbContext instance in one scope: what waits for its next SaveChanges.</summary>
-internal sealed class DbContextOutbox
+internal abstract class DbContextOutbox
 {
     private DbTransaction? _writtenIn;
 
@@ -14,11 +15,11 @@ internal sealed class DbContextOutbox
 
     public Guid OutboxId { get; private set; }
 
-    /// <summary>The transaction that was opened for a SaveChanges outside any; null otherwise.</summary>
-    public IDbContextTransaction? OwnTransaction { get; set; }
+    /// <summary>What is undone if the SaveChanges that is under way fails; null if it needs nothing of the kind.</summary>
+    public OwnWrite? Own { get; set; }
 
-    /// <summary>What was written in <see cref="OwnTransaction"/>, to be put back if SaveChanges fails.</summary>
-    public List<OutboxMessage> Written { get; set; } = [];
+    /// <summary>When the delayed messages of the transaction are due, UTC.</summary>
+    public List<DateTime> Due { get; } = [];
 
     /// <summary>All messages of one transaction share an outbox, whatever the number of SaveChanges. Says whether it is new.</summary>
     public bool EnterTransaction(DbTransaction? transaction)
@@ -27,6 +28,7 @@ internal sealed class DbContextOutbox
             return false;
         _writtenIn = transaction;
         OutboxId = NewId.NextGuid();
+        Due.Clear();
         return true;
     }
 
@@ -38,6 +40,33 @@ internal sealed class DbContextOutbox
         _writtenIn = null;
         return true;
     }
+}
+
+/// <summary>A SaveChanges outside a transaction, and the messages that it has taken.</summary>
+/// <param name="Transaction">The transaction that was opened for it; null if EF Core opens one, because it may have to repeat it.</param>
+/// <param name="Messages">To be put back if it fails.</param>
+/// <param name="Entities">What the DbContext tracks for the time of the SaveChanges.</param>
+/// <param name="Savepoints">Whether EF Core makes savepoints outside this SaveChanges.</param>
+internal sealed record OwnWrite(IDbContextTransaction? Transaction, List<OutboxMessage> Messages, List<object> Entities, bool Savepoints);
+
+/// <summary>The outbox of a scope's DbContext, shared by the buses of the scope.</summary>
+/// <remarks>The DbContext is resolved before this object exists, hence disposed after it: a pooled instance is detached from
+/// this scope's outbox before another scope can get it.</remarks>
+internal sealed class DbContextOutbox<TDbContext> : DbContextOutbox, IDisposable where TDbContext : DbContext
+{
+    private readonly TDbContext _context;
+    private readonly DbContextOutboxes<TDbContext> _outboxes;
+
+    public DbContextOutbox(TDbContext context, DbContextOutboxes<TDbContext> outboxes, OutboxInterceptor<TDbContext> interceptor)
+    {
+        (_context, _outboxes) = (context, outboxes);
+        if (context.GetService<IDbContextOptions>().FindExtension<CoreOptionsExtension>()?.Interceptors?.Contains(interceptor) != true)
+            throw new InvalidOperationException($"{typeof(TDbContext).Name} does not know the outbox, so that SaveChanges would not write "
+                + "its messages; register it with AddDbContext or AddDbContextPool.");
+        outboxes.Attach(context, this);
+    }
+
+    public void Dispose() => _outboxes.Detach(_context);
 }
 
 /// <summary>Finds the outbox of a DbContext from within EF Core's interceptors.</summary>

@@ -5,29 +5,36 @@ using Microsoft.EntityFrameworkCore;
 namespace MassTransit.EntityFrameworkCoreIntegration;
 
 /// <summary>A received message whose consumer publishes and sends into the outbox.</summary>
-/// <remarks>There is no inbox: every delivery of a message is consumed, and its messages leave through the delivery service.</remarks>
+/// <remarks>A message without an id has no row in the inbox: what its consumer sends leaves through the delivery service.</remarks>
 internal sealed class OutboxConsumeContext<TDbContext, T>(
     ConsumeContext<T> context, OutboxConsumeOptions options, IServiceProvider provider,
-    TDbContext dbContext, OutboxWriter<TDbContext> writer, TimeProvider clock)
+    TDbContext dbContext, OutboxWriter<TDbContext> writer, TimeProvider clock, InboxEntry? entry)
     : OutboxConsumeContextProxy<T>(context, options, provider)
     where TDbContext : DbContext
     where T : class
 {
     private readonly OutboxBuffer _buffer = new();
-    private bool _consumed;
+    private bool _consumed = entry?.IsConsumed == true;
 
     public override bool ContinueProcessing { get; set; } = true;
 
     public override bool IsMessageConsumed => _consumed;
 
+    // The pipe is not to send: that comes after the commit.
     public override bool IsOutboxDelivered => _consumed;
 
     public override int ReceiveCount => 1;
 
     public override long? LastSequenceNumber => null;
 
+    /// <summary>The messages to send after the commit.</summary>
+    public List<OutboxMessage> ToSend { get; private set; } = [];
+
     /// <summary>Whether anything was written for the delivery service.</summary>
-    public bool HasMessages { get; private set; }
+    public bool HasOutbox { get; private set; }
+
+    /// <summary>When the delayed messages are due, UTC.</summary>
+    public List<DateTime> Due { get; } = [];
 
     public override Task AddSend<TMessage>(SendContext<TMessage> context)
     {
@@ -38,11 +45,18 @@ internal sealed class OutboxConsumeContext<TDbContext, T>(
     /// <summary>The consumer is through: saves what it left in the DbContext, and writes its messages.</summary>
     public override async Task SetConsumed()
     {
-        await dbContext.SaveChangesAsync(CancellationToken);
+        await SaveChangesAsync();
         var messages = _buffer.Take(close: true);
-        HasMessages = messages.Count > 0;
-        if (HasMessages)
-            await writer.WriteAsync(dbContext, NewId.NextGuid(), isNew: true, messages, CancellationToken);
+        if (messages.Count > 0)
+        {
+            if (entry is not null)
+                ToSend = await writer.WriteAsync(dbContext, entry, messages, CancellationToken);
+            else
+                await writer.WriteAsync(dbContext, NewId.NextGuid(), isNew: true, messages, CancellationToken);
+            HasOutbox = ToSend.Count < messages.Count;
+            Due.AddRange(OutboxWriter<TDbContext>.Due(messages));
+        }
+
         _consumed = true;
     }
 
@@ -53,4 +67,19 @@ internal sealed class OutboxConsumeContext<TDbContext, T>(
     public override Task NotifyOutboxMessageDelivered(OutboxMessageContext message) => Task.CompletedTask;
 
     public override Task RemoveOutboxMessages() => Task.CompletedTask;
+
+    // Nobody goes on after this failed, so that no savepoint is needed.
+    private async Task SaveChangesAsync()
+    {
+        var savepoints = dbContext.Database.AutoSavepointsEnabled;
+        dbContext.Database.AutoSavepointsEnabled = false;
+        try
+        {
+            await dbContext.SaveChangesAsync(CancellationToken);
+        }
+        finally
+        {
+            dbContext.Database.AutoSavepointsEnabled = savepoints;
+        }
+    }
 }

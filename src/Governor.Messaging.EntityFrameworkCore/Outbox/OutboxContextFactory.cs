@@ -1,34 +1,117 @@
+using System.Data.Common;
+using System.Runtime.ExceptionServices;
 using MassTransit.Middleware;
 using Microsoft.EntityFrameworkCore;
 
 namespace MassTransit.EntityFrameworkCoreIntegration;
 
-/// <summary>Runs a consumer in one transaction of its scope's DbContext, together with what it publishes and sends.</summary>
+/// <summary>
+/// Runs a consumer in one transaction of its scope's DbContext, together with the received message's row of the inbox and what the
+/// consumer publishes and sends; after the commit, and before the message is acknowledged, that is sent.
+/// </summary>
+/// <remarks>
+/// A duplicate waits at the row until the first is over. If that committed, no consumer runs, and what has not left is sent.
+/// </remarks>
 internal sealed class OutboxContextFactory<TDbContext>(
     TDbContext dbContext, OutboxOptions<TDbContext> options, OutboxWriter<TDbContext> writer, OutboxSignal<TDbContext> signal,
-    TimeProvider clock, IServiceProvider provider) : IOutboxContextFactory<TDbContext>
+    InboxMarks<TDbContext> marks, OutboxSender sender, TimeProvider clock, IServiceProvider provider) : IOutboxContextFactory<TDbContext>
     where TDbContext : DbContext
 {
+    private const int EntryAttempts = 10;
+
     public async Task Send<T>(ConsumeContext<T> context, OutboxConsumeOptions consumeOptions, IPipe<OutboxConsumeContext<T>> next)
         where T : class
     {
-        var outbox = new OutboxConsumeContext<TDbContext, T>(context, consumeOptions, provider, dbContext, writer, clock);
-        try
-        {
-            await using var transaction = await dbContext.Database.BeginTransactionAsync(options.IsolationLevel, context.CancellationToken);
-            await next.Send(outbox);
-            await transaction.CommitAsync(context.CancellationToken);
-        }
-        catch
-        {
-            // A retry may share the scope, if something outside opened it: it must not find the failed attempt's changes.
-            dbContext.ChangeTracker.Clear();
-            throw;
-        }
-
-        if (outbox.HasMessages)
-            signal.Raise();
+        for (var attempt = 1; !await TrySendAsync(context, consumeOptions, next, attempt == EntryAttempts); attempt++)
+            context.CancellationToken.ThrowIfCancellationRequested();
     }
 
     public void Probe(ProbeContext context) => context.CreateFilterScope("entityFrameworkOutbox");
+
+    private async Task<bool> TrySendAsync<T>(
+        ConsumeContext<T> context, OutboxConsumeOptions consumeOptions, IPipe<OutboxConsumeContext<T>> next, bool isLast)
+        where T : class
+    {
+        OutboxConsumeContext<TDbContext, T> outbox = null!;
+        InboxSending? sending = null;
+        Exception? failure = null;
+        var entered = false;
+        try
+        {
+            await dbContext.InTransactionAsync(options.IsolationLevel, async () =>
+            {
+                (entered, failure) = (false, null);
+                var entry = await EnterAsync(context, consumeOptions.ConsumerId);
+                entered = true;
+                if (entry is { IsConsumed: false })
+                    sending = marks.Begin(entry);
+                else if (entry is { IsDelivered: false })
+                    failure = await SendLeftoversAsync(context, entry);
+                outbox = new OutboxConsumeContext<TDbContext, T>(context, consumeOptions, provider, dbContext, writer, clock, entry);
+                if (failure is null)
+                    await next.Send(outbox);
+                return true;
+            }, context.CancellationToken);
+        }
+        catch (DbException exception) when (!entered && !isLast && IsConflict(exception))
+        {
+            // Above read committed, a duplicate that waited for the first is refused when that commits. No consumer has run yet.
+            return false;
+        }
+        catch
+        {
+            if (sending is not null)
+                marks.Abandon(sending);
+            throw;
+        }
+
+        // What had left of the leftovers is committed as such.
+        if (failure is not null)
+            ExceptionDispatchInfo.Throw(failure);
+        if (outbox.HasOutbox)
+            signal.Raise();
+        outbox.Due.ForEach(signal.RaiseAt);
+        if (sending is not null)
+            await SendAsync(context, sending, outbox.ToSend);
+        return true;
+    }
+
+    private async Task<InboxEntry?> EnterAsync<T>(ConsumeContext<T> context, Guid consumerId) where T : class =>
+        context.MessageId is { } messageId
+            ? await InboxEntry.EnterAsync(dbContext, options.Sql.Outbox, messageId, consumerId, clock.GetUtcNow().UtcDateTime,
+                context.ExpirationTime, context.CancellationToken)
+            : null;
+
+    private async Task SendAsync(ConsumeContext context, InboxSending sending, List<OutboxMessage> messages)
+    {
+        if (messages.Count > 0)
+        {
+            using var deadline = new CancellationTokenSource(options.MessageDeliveryTimeout, clock);
+            using var window = OutboxSender.CreateWindow();
+            var (_, done, error) = await sender.SendAsync(sending.Entry.MessageId, messages,
+                context.ReceiveContext.SendEndpointProvider.GetSendEndpoint, window, deadline.Token, deadline.Token);
+            if (done < messages.Count)
+            {
+                // The message is not acknowledged: what has not left is sent when it comes again, or by the cleanup service.
+                marks.Abandon(sending);
+                ExceptionDispatchInfo.Throw(error ?? new TimeoutException(
+                    $"Only {done} of {messages.Count} messages of the consumer left within {options.MessageDeliveryTimeout}."));
+            }
+        }
+
+        marks.Sent(sending, messages.Count > 0);
+    }
+
+    private async Task<Exception?> SendLeftoversAsync(ConsumeContext context, InboxEntry entry)
+    {
+        if (await marks.IsSentAsync(entry, context.CancellationToken))
+            return null;
+        using var deadline = new CancellationTokenSource(options.MessageDeliveryTimeout, clock);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, context.CancellationToken);
+        return await InboxRows.SendLeftoversAsync(
+            dbContext, entry, sender, context.ReceiveContext.SendEndpointProvider.GetSendEndpoint, clock, either.Token);
+    }
+
+    // serialization_failure, deadlock_detected
+    private static bool IsConflict(DbException exception) => exception.SqlState is "40001" or "40P01";
 }

@@ -9,30 +9,37 @@ namespace MassTransit.EntityFrameworkCoreIntegration;
 /// <summary>Makes SaveChanges write the captured messages, and signals their delivery after the commit.</summary>
 /// <remarks>
 /// Once a scope has asked for the bus, a SaveChanges outside a transaction opens one, so that rows and messages commit
-/// together, also when messages are all there is, or come from another interceptor. Inside the caller's transaction
-/// the messages are written after SaveChanges succeeded: EF Core returns to a savepoint when it fails, and what was
-/// written before that savepoint would stay.
+/// together, also when messages are all there is, or come from another interceptor. Where an execution strategy may repeat
+/// a SaveChanges, EF Core must open the transaction: there the messages become entities of the DbContext for that long.
+/// Inside the caller's transaction the messages are written after SaveChanges succeeded: EF Core returns to a savepoint
+/// when it fails, and what was written before that savepoint would stay.
 /// </remarks>
 internal sealed class OutboxInterceptor<TDbContext>(
-    DbContextOutboxes<TDbContext> outboxes, OutboxWriter<TDbContext> writer, OutboxSignal<TDbContext> signal)
+    DbContextOutboxes<TDbContext> outboxes, OutboxWriter<TDbContext> writer, OutboxSignal<TDbContext> signal, TimeProvider clock)
     : ISaveChangesInterceptor, IDbTransactionInterceptor
     where TDbContext : DbContext
 {
     public async ValueTask<InterceptionResult<int>> SavingChangesAsync(
         DbContextEventData eventData, InterceptionResult<int> result, CancellationToken cancellationToken = default)
     {
-        if (NeedsTransaction(eventData.Context) is not { } outbox)
+        if (OutsideTransaction(eventData.Context) is not { } outbox)
             return result;
 
         var context = eventData.Context!;
-        outbox.OwnTransaction = await context.Database.BeginTransactionAsync(cancellationToken);
+        if (context.Database.CreateExecutionStrategy().RetriesOnFailure)
+        {
+            Track(context, outbox);
+            return result;
+        }
+
+        outbox.Own = Begin(context, await context.Database.BeginTransactionAsync(cancellationToken));
         try
         {
-            outbox.Written = await WriteAsync(context, outbox, cancellationToken);
+            outbox.Own.Messages.AddRange(await WriteAsync(context, outbox, cancellationToken));
         }
         catch
         {
-            await AbandonAsync(outbox);
+            await AbandonAsync(context);
             throw;
         }
 
@@ -41,18 +48,24 @@ internal sealed class OutboxInterceptor<TDbContext>(
 
     public InterceptionResult<int> SavingChanges(DbContextEventData eventData, InterceptionResult<int> result)
     {
-        if (NeedsTransaction(eventData.Context) is not { } outbox)
+        if (OutsideTransaction(eventData.Context) is not { } outbox)
             return result;
 
         var context = eventData.Context!;
-        outbox.OwnTransaction = context.Database.BeginTransaction();
+        if (context.Database.CreateExecutionStrategy().RetriesOnFailure)
+        {
+            Track(context, outbox);
+            return result;
+        }
+
+        outbox.Own = Begin(context, context.Database.BeginTransaction());
         try
         {
-            outbox.Written = Write(context, outbox);
+            outbox.Own.Messages.AddRange(Write(context, outbox));
         }
         catch
         {
-            Abandon(outbox);
+            Abandon(context);
             throw;
         }
 
@@ -65,20 +78,15 @@ internal sealed class OutboxInterceptor<TDbContext>(
         if (outboxes.Find(eventData.Context) is not { } outbox)
             return result;
 
-        if (outbox.OwnTransaction is { } transaction)
-        {
-            outbox.OwnTransaction = null;
-            outbox.Written = [];
+        var context = eventData.Context!;
+        if (End(context, outbox) is not { } own)
+            await WriteAsync(context, outbox, cancellationToken);
+        else if (own.Transaction is { } transaction)
             await using (transaction)
             {
-                await WriteAsync(eventData.Context!, outbox, cancellationToken);
+                await WriteAsync(context, outbox, cancellationToken);
                 await transaction.CommitAsync(cancellationToken);
             }
-        }
-        else
-        {
-            await WriteAsync(eventData.Context!, outbox, cancellationToken);
-        }
 
         return result;
     }
@@ -88,33 +96,28 @@ internal sealed class OutboxInterceptor<TDbContext>(
         if (outboxes.Find(eventData.Context) is not { } outbox)
             return result;
 
-        if (outbox.OwnTransaction is { } transaction)
-        {
-            outbox.OwnTransaction = null;
-            outbox.Written = [];
+        var context = eventData.Context!;
+        if (End(context, outbox) is not { } own)
+            Write(context, outbox);
+        else if (own.Transaction is { } transaction)
             using (transaction)
             {
-                Write(eventData.Context!, outbox);
+                Write(context, outbox);
                 transaction.Commit();
             }
-        }
-        else
-        {
-            Write(eventData.Context!, outbox);
-        }
 
         return result;
     }
 
     public Task SaveChangesFailedAsync(DbContextErrorEventData eventData, CancellationToken cancellationToken = default) =>
-        AbandonAsync(outboxes.Find(eventData.Context));
+        AbandonAsync(eventData.Context);
 
     public Task SaveChangesCanceledAsync(DbContextEventData eventData, CancellationToken cancellationToken = default) =>
-        AbandonAsync(outboxes.Find(eventData.Context));
+        AbandonAsync(eventData.Context);
 
-    public void SaveChangesFailed(DbContextErrorEventData eventData) => Abandon(outboxes.Find(eventData.Context));
+    public void SaveChangesFailed(DbContextErrorEventData eventData) => Abandon(eventData.Context);
 
-    public void SaveChangesCanceled(DbContextEventData eventData) => Abandon(outboxes.Find(eventData.Context));
+    public void SaveChangesCanceled(DbContextEventData eventData) => Abandon(eventData.Context);
 
     public Task TransactionCommittedAsync(
         DbTransaction transaction, TransactionEndEventData eventData, CancellationToken cancellationToken = default)
@@ -125,8 +128,8 @@ internal sealed class OutboxInterceptor<TDbContext>(
 
     public void TransactionCommitted(DbTransaction transaction, TransactionEndEventData eventData)
     {
-        if (outboxes.Find(eventData.Context)?.LeaveTransaction(transaction) == true)
-            signal.Raise();
+        if (outboxes.Find(eventData.Context) is { } outbox && outbox.LeaveTransaction(transaction))
+            Signal(outbox);
     }
 
     private async Task<List<OutboxMessage>> WriteAsync(DbContext context, DbContextOutbox outbox, CancellationToken cancellationToken)
@@ -135,6 +138,7 @@ internal sealed class OutboxInterceptor<TDbContext>(
         if (messages.Count == 0)
             return messages;
         var isNew = outbox.EnterTransaction(context.Database.CurrentTransaction?.GetDbTransaction());
+        outbox.Due.AddRange(OutboxWriter<TDbContext>.Due(messages));
         await writer.WriteAsync(context, outbox.OutboxId, isNew, messages, cancellationToken);
         return messages;
     }
@@ -145,35 +149,86 @@ internal sealed class OutboxInterceptor<TDbContext>(
         if (messages.Count == 0)
             return messages;
         var isNew = outbox.EnterTransaction(context.Database.CurrentTransaction?.GetDbTransaction());
+        outbox.Due.AddRange(OutboxWriter<TDbContext>.Due(messages));
         writer.Write(context, outbox.OutboxId, isNew, messages);
         return messages;
     }
 
-    private DbContextOutbox? NeedsTransaction(DbContext? context) =>
-        outboxes.Find(context) is { OwnTransaction: null } outbox
+    // The order of the messages is that in which they are added: EF Core inserts rows of one table in it.
+    private void Track(DbContext context, DbContextOutbox outbox)
+    {
+        var messages = outbox.Buffer.Take();
+        if (messages.Count == 0)
+            return;
+        outbox.EnterTransaction(transaction: null);
+        outbox.Due.AddRange(OutboxWriter<TDbContext>.Due(messages));
+        var now = clock.GetUtcNow().UtcDateTime;
+        var entities = writer.Distribute(outbox.OutboxId, isNew: true, messages)
+            .Select(state => (object)new OutboxState { OutboxId = state.OutboxId, Created = now + state.Delay }).ToList();
+        entities.AddRange(messages);
+        context.AddRange(entities);
+        outbox.Own = new OwnWrite(Transaction: null, messages, entities, context.Database.AutoSavepointsEnabled);
+    }
+
+    private static OwnWrite Begin(DbContext context, IDbContextTransaction transaction)
+    {
+        var own = new OwnWrite(transaction, [], [], context.Database.AutoSavepointsEnabled);
+        context.Database.AutoSavepointsEnabled = false; // If it fails, the transaction goes.
+        return own;
+    }
+
+    /// <summary>Ends a SaveChanges outside a transaction: its transaction is still to be committed, if it has one.</summary>
+    private OwnWrite? End(DbContext context, DbContextOutbox outbox)
+    {
+        if (outbox.Own is not { } own)
+            return null;
+        outbox.Own = null;
+        context.Database.AutoSavepointsEnabled = own.Savepoints;
+        if (own.Transaction is not null)
+            return own;
+        foreach (var entity in own.Entities)
+            context.Entry(entity).State = EntityState.Detached;
+        Signal(outbox);
+        return own;
+    }
+
+    private void Signal(DbContextOutbox outbox)
+    {
+        signal.Raise();
+        outbox.Due.ForEach(signal.RaiseAt);
+        outbox.Due.Clear();
+    }
+
+    private DbContextOutbox? OutsideTransaction(DbContext? context) =>
+        outboxes.Find(context) is { Own: null } outbox
         && context!.Database.CurrentTransaction is null
         && context.GetService<IDbContextTransactionManager>() is not ITransactionEnlistmentManager { EnlistedTransaction: not null }
         && System.Transactions.Transaction.Current is null
             ? outbox
             : null;
 
-    private static async Task AbandonAsync(DbContextOutbox? outbox)
+    private async Task AbandonAsync(DbContext? context)
     {
-        if (outbox?.OwnTransaction is not { } transaction)
-            return;
-        outbox.OwnTransaction = null;
-        outbox.Buffer.PutBack(outbox.Written);
-        outbox.Written = [];
-        await transaction.DisposeAsync();
+        if (PutBack(context) is { } transaction)
+            await transaction.DisposeAsync();
     }
 
-    private static void Abandon(DbContextOutbox? outbox)
+    private void Abandon(DbContext? context) => PutBack(context)?.Dispose();
+
+    private IDbContextTransaction? PutBack(DbContext? context)
     {
-        if (outbox?.OwnTransaction is not { } transaction)
-            return;
-        outbox.OwnTransaction = null;
-        outbox.Buffer.PutBack(outbox.Written);
-        outbox.Written = [];
-        transaction.Dispose();
+        if (outboxes.Find(context) is not { Own: { } own } outbox)
+            return null;
+        outbox.Own = null;
+        outbox.Buffer.PutBack(own.Messages);
+        foreach (var entity in own.Entities)
+        {
+            context!.Entry(entity).State = EntityState.Detached;
+            if (entity is OutboxMessage message)
+                message.SequenceNumber = 0;
+        }
+
+        context!.Database.AutoSavepointsEnabled = own.Savepoints;
+        return own.Transaction;
     }
 }

@@ -15,5 +15,18 @@ internal sealed class OutboxOptions<TDbContext>
 
     public required int QueryMessageLimit { get; init; }
 
+    public required int MessageDeliveryLimit { get; init; }
+
     public required TimeSpan MessageDeliveryTimeout { get; init; }
+
+    public required TimeSpan DuplicateDetectionWindow { get; init; }
+
+    /// <summary>Whether this process delivers what the bus outbox holds.</summary>
+    public required bool Delivers { get; init; }
+
+    /// <summary>
+    /// How long after its commit a consumer's messages are left to the process that consumed: it sends them, for at most
+    /// <see cref="MessageDeliveryTimeout"/>, and then still has to write down that it did. The margin also covers clocks that differ.
+    /// </summary>
+    public TimeSpan Grace => TimeSpan.FromSeconds(30) + (2 * MessageDeliveryTimeout);
 }

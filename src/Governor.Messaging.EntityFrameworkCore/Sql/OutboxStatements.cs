@@ -1,5 +1,5 @@
-using System.Collections.Concurrent;
 using System.Data.Common;
+using System.Runtime.CompilerServices;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Metadata;
 using Microsoft.EntityFrameworkCore.Storage;
@@ -9,13 +9,20 @@ namespace MassTransit.EntityFrameworkCoreIntegration;
 /// <summary>A statement with its parameters, for <c>ExecuteSqlRaw</c>.</summary>
 internal sealed record SqlStatement(string Text, object[] Parameters);
 
+/// <summary>A row of <see cref="OutboxState"/> to write.</summary>
+/// <param name="OutboxId">The outbox.</param>
+/// <param name="Delay">How long nobody may deliver it.</param>
+internal sealed record NewOutbox(Guid OutboxId, TimeSpan Delay);
+
 /// <summary>The statements of the outbox that LINQ cannot express; their number never depends on the number of messages.</summary>
 internal abstract class OutboxStatements
 {
-    /// <summary>The properties of a message that are written; the sequence number is the database's, the rest is the inbox's.</summary>
+    /// <summary>The properties of a message that are written; the sequence number is the database's.</summary>
     private static readonly (string Name, Func<OutboxMessage, object?> Value)[] Written =
     [
         (nameof(OutboxMessage.OutboxId), m => m.OutboxId),
+        (nameof(OutboxMessage.InboxMessageId), m => m.InboxMessageId),
+        (nameof(OutboxMessage.InboxConsumerId), m => m.InboxConsumerId),
         (nameof(OutboxMessage.MessageId), m => m.MessageId),
         (nameof(OutboxMessage.EnqueueTime), m => m.EnqueueTime),
         (nameof(OutboxMessage.SentTime), m => m.SentTime),
@@ -35,40 +42,65 @@ internal abstract class OutboxStatements
         (nameof(OutboxMessage.ExpirationTime), m => m.ExpirationTime),
     ];
 
-    private readonly ConcurrentDictionary<IModel, string> _insertStates = new();
-    private readonly ConcurrentDictionary<IModel, string> _insertMessages = new();
+    private readonly ConditionalWeakTable<IModel, ModelTexts> _texts = [];
 
-    /// <summary>Writes the row of a new outbox.</summary>
-    public SqlStatement InsertState(DbContext context, Guid outboxId, DateTime created)
+    /// <summary>Writes outboxes and any number of messages, in their order, by one command.</summary>
+    /// <param name="context">The DbContext of the transaction.</param>
+    /// <param name="outboxes">The new rows of <see cref="OutboxState"/>; may be empty.</param>
+    /// <param name="messages">At least one message.</param>
+    public SqlStatement Insert(DbContext context, IReadOnlyList<NewOutbox> outboxes, IReadOnlyList<OutboxMessage> messages)
     {
-        var text = _insertStates.GetOrAdd(context.Model, _ =>
+        var texts = TextsOf(context);
+        var parameters = new List<object>();
+        AddMessages(context, texts.Columns, messages, parameters);
+        if (outboxes.Count == 0)
+            return new SqlStatement(texts.InsertMessages, [.. parameters]);
+
+        var text = new System.Text.StringBuilder(texts.InsertMessages);
+        foreach (var outbox in outboxes)
         {
-            var state = TableNames.Of<OutboxState>(context);
-            return $"INSERT INTO {state.Table} ({state.Column(nameof(OutboxState.OutboxId))}, "
-                + $"{state.Column(nameof(OutboxState.LockId))}, {state.Column(nameof(OutboxState.Created))}) VALUES ({{0}}, {{1}}, {{2}})";
-        });
-        return new SqlStatement(text, [outboxId, Guid.Empty, created]);
+            text.Append(';').AppendLine().Append(texts.InsertState).Append($"({{{parameters.Count}}}, {{{parameters.Count + 1}}}, ")
+                .Append(NowPlus($"{{{parameters.Count + 2}}}")).Append(')');
+            parameters.AddRange([outbox.OutboxId, Guid.Empty, Offset(outbox.Delay)]);
+        }
+
+        return new SqlStatement(text.ToString(), [.. parameters]);
     }
 
-    /// <summary>Writes any number of messages, in their order.</summary>
-    public SqlStatement InsertMessages(DbContext context, IReadOnlyList<OutboxMessage> messages)
-    {
-        var names = TableNames.Of<OutboxMessage>(context);
-        var columns = Written.Select(column =>
-        {
-            var property = names.Property(column.Name);
-            var mapping = property.GetRelationalTypeMapping();
-            return new Column(names.Column(column.Name), mapping, property.ClrType, column.Value);
-        }).ToArray();
-        return InsertMessages(context, names.Table, columns, messages);
-    }
+    /// <summary>
+    /// Writes the row of a received message, consumed as of now, or counts one more receipt in the row that is there, which it locks.
+    /// Gives <c>Id</c>, <c>LockId</c> and <c>Delivered</c>: the lock id is the caller's if the message was not consumed before.
+    /// </summary>
+    public string EnterInbox(DbContext context) => TextsOf(context).EnterInbox;
 
-    /// <summary>Takes outboxes for delivery, oldest first. Where the database has row locks, others skip them until the transaction ends.</summary>
+    /// <summary>Deletes rows of the inbox that were delivered before {0}, at most {1}, leaving alone what others lock.</summary>
+    public abstract string DeleteFromInbox(DbContext context);
+
+    /// <summary>Takes rows of the inbox that were consumed before a time and are not delivered, but for some received messages.</summary>
+    public abstract IQueryable<InboxState> ClaimFromInbox(DbContext context, DateTime before, int limit, Guid[] except);
+
+    /// <summary>Takes outboxes that are due, oldest first. Where the database has row locks, others skip them until the transaction ends.</summary>
     public abstract Task<List<Guid>> ClaimAsync(DbContext context, OutboxSelection selection, CancellationToken cancellationToken);
 
-    protected abstract SqlStatement InsertMessages(DbContext context, string table, Column[] columns, IReadOnlyList<OutboxMessage> messages);
+    /// <summary>Reads the messages of claimed outboxes: of each the first ones, in order.</summary>
+    /// <param name="context">The DbContext that claimed them.</param>
+    /// <param name="outboxes">The outboxes.</param>
+    /// <param name="each">At most so many of one outbox.</param>
+    /// <param name="limit">At most so many in all.</param>
+    public abstract IQueryable<OutboxMessage> Messages(DbContext context, Guid[] outboxes, int each, int limit);
 
-    protected string Cached(DbContext context, Func<string> text) => _insertMessages.GetOrAdd(context.Model, _ => text());
+    /// <summary>Deletes messages, and those of the outboxes that have none left.</summary>
+    public abstract Task DeleteAsync(DbContext context, Guid[] outboxes, long[] messages, CancellationToken cancellationToken);
+
+    /// <summary>An expression: the time of the database, plus an interval.</summary>
+    protected abstract string NowPlus(string interval);
+
+    /// <summary>The value of an interval for <see cref="NowPlus"/>.</summary>
+    protected abstract object Offset(TimeSpan interval);
+
+    protected abstract string InsertMessages(string table, Column[] columns);
+
+    protected abstract void AddMessages(DbContext context, Column[] columns, IReadOnlyList<OutboxMessage> messages, List<object> parameters);
 
     protected static DbParameter Parameter(DbContext context, string name, object value)
     {
@@ -79,14 +111,50 @@ internal abstract class OutboxStatements
         return parameter;
     }
 
-    /// <summary>A column to write, with what turns a property's value into the database's.</summary>
-    protected sealed record Column(string Name, RelationalTypeMapping Mapping, Type ClrType, Func<OutboxMessage, object?> Read)
+    private static string EnterInboxText(DbContext context)
     {
-        public Type ProviderType { get; } = Nullable.GetUnderlyingType(Mapping.Converter?.ProviderClrType ?? ClrType)
-            ?? Mapping.Converter?.ProviderClrType ?? ClrType;
+        var names = TableNames.Of<InboxState>(context);
+        string Column(string property) => names.Column(property);
+        var (messageId, consumerId, lockId) = (Column(nameof(InboxState.MessageId)), Column(nameof(InboxState.ConsumerId)), Column(nameof(InboxState.LockId)));
+        var (consumed, count) = (Column(nameof(InboxState.Consumed)), Column(nameof(InboxState.ReceiveCount)));
+        return $"INSERT INTO {names.Table} AS i ({messageId}, {consumerId}, {lockId}, {Column(nameof(InboxState.Received))}, {consumed}, "
+            + $"{Column(nameof(InboxState.ExpirationTime))}, {count}) VALUES ({{0}}, {{1}}, {{2}}, {{3}}, {{3}}, {{4}}, 1) "
+            + $"ON CONFLICT ({messageId}, {consumerId}) DO UPDATE SET {count} = i.{count} + 1, "
+            + $"{lockId} = CASE WHEN i.{consumed} IS NULL THEN excluded.{lockId} ELSE i.{lockId} END, "
+            + $"{consumed} = COALESCE(i.{consumed}, excluded.{consumed}) "
+            + $"RETURNING {Column(nameof(InboxState.Id))}, {lockId}, {Column(nameof(InboxState.Delivered))}";
+    }
 
-        public object? ProviderValue(OutboxMessage message) => Read(message) is not { } value ? null
-            : Mapping.Converter is { } converter ? converter.ConvertToProvider(value) : value;
+    private ModelTexts TextsOf(DbContext context)
+    {
+        if (_texts.TryGetValue(context.Model, out var texts))
+            return texts;
+        var messages = TableNames.Of<OutboxMessage>(context);
+        var state = TableNames.Of<OutboxState>(context);
+        var columns = Written.Select(column => new Column(
+            messages.Column(column.Name), messages.Property(column.Name), column.Value)).ToArray();
+        texts = new ModelTexts(columns, InsertMessages(messages.Table, columns),
+            $"INSERT INTO {state.Table} ({state.Column(nameof(OutboxState.OutboxId))}, {state.Column(nameof(OutboxState.LockId))}, "
+            + $"{state.Column(nameof(OutboxState.Created))}) VALUES ",
+            EnterInboxText(context));
+        _texts.AddOrUpdate(context.Model, texts);
+        return texts;
+    }
+
+    private sealed record ModelTexts(Column[] Columns, string InsertMessages, string InsertState, string EnterInbox);
+
+    /// <summary>A column to write, with what turns a property's value into the database's.</summary>
+    protected sealed class Column(string name, IProperty property, Func<OutboxMessage, object?> read)
+    {
+        private readonly RelationalTypeMapping _mapping = property.GetRelationalTypeMapping();
+
+        public string Name { get; } = name;
+
+        public Type ProviderType => Nullable.GetUnderlyingType(_mapping.Converter?.ProviderClrType ?? property.ClrType)
+            ?? _mapping.Converter?.ProviderClrType ?? property.ClrType;
+
+        public object? ProviderValue(OutboxMessage message) => read(message) is not { } value ? null
+            : _mapping.Converter is { } converter ? converter.ConvertToProvider(value) : value;
     }
 }
 

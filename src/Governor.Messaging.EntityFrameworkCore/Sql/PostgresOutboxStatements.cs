@@ -5,19 +5,72 @@ namespace MassTransit.EntityFrameworkCoreIntegration;
 /// <summary>PostgreSQL: one array per column, unnested; claims under row locks that others skip.</summary>
 internal sealed class PostgresOutboxStatements : OutboxStatements
 {
+    // Stable within a statement, so that an index can be searched with it; the database's, so that clocks may differ.
+    private const string Now = "statement_timestamp()";
+
     public override Task<List<Guid>> ClaimAsync(DbContext context, OutboxSelection selection, CancellationToken cancellationToken)
     {
         var names = TableNames.Of<OutboxState>(context);
-        var id = names.Column(nameof(OutboxState.OutboxId));
+        var (id, created) = (names.Column(nameof(OutboxState.OutboxId)), names.Column(nameof(OutboxState.Created)));
         var condition = selection.Only is null ? $"NOT ({id} = ANY ({{0}}))" : $"{id} = ANY ({{0}})";
-        var text = $"SELECT {id} AS \"Value\" FROM {names.Table} WHERE {condition} "
-            + $"ORDER BY {names.Column(nameof(OutboxState.Created))} LIMIT {{1}} FOR UPDATE SKIP LOCKED";
+        var text = $"SELECT {id} AS \"Value\" FROM {names.Table} WHERE {created} <= {Now} AND {condition} "
+            + $"ORDER BY {created} LIMIT {{1}} FOR UPDATE SKIP LOCKED";
         return context.Database.SqlQueryRaw<Guid>(text, selection.Only ?? selection.Except, selection.Limit).ToListAsync(cancellationToken);
     }
 
-    protected override SqlStatement InsertMessages(DbContext context, string table, Column[] columns, IReadOnlyList<OutboxMessage> messages)
+    public override string DeleteFromInbox(DbContext context)
     {
-        var parameters = new object[columns.Length];
+        var names = TableNames.Of<InboxState>(context);
+        var (id, delivered) = (names.Column(nameof(InboxState.Id)), names.Column(nameof(InboxState.Delivered)));
+        return $"DELETE FROM {names.Table} WHERE {id} IN (SELECT {id} FROM {names.Table} WHERE {delivered} < {{0}} "
+            + $"ORDER BY {delivered} LIMIT {{1}} FOR UPDATE SKIP LOCKED)";
+    }
+
+    public override IQueryable<InboxState> ClaimFromInbox(DbContext context, DateTime before, int limit, Guid[] except)
+    {
+        var names = TableNames.Of<InboxState>(context);
+        var text = $"SELECT * FROM {names.Table} WHERE {names.Column(nameof(InboxState.Delivered))} IS NULL "
+            + $"AND {names.Column(nameof(InboxState.Consumed))} < {{0}} AND NOT ({names.Column(nameof(InboxState.MessageId))} = ANY ({{2}})) "
+            + "LIMIT {1} FOR UPDATE SKIP LOCKED";
+        return context.Set<InboxState>().FromSqlRaw(text, before, limit, except);
+    }
+
+    // A search in the index for each outbox, whatever the planner thinks of the table.
+    public override IQueryable<OutboxMessage> Messages(DbContext context, Guid[] outboxes, int each, int limit)
+    {
+        var names = TableNames.Of<OutboxMessage>(context);
+        var (outboxId, number) = (names.Column(nameof(OutboxMessage.OutboxId)), names.Column(nameof(OutboxMessage.SequenceNumber)));
+        var text = $"SELECT m.* FROM unnest({{0}}) WITH ORDINALITY AS o (id, position) CROSS JOIN LATERAL (SELECT * FROM {names.Table} "
+            + $"WHERE {outboxId} = o.id ORDER BY {number} LIMIT {{1}}) AS m ORDER BY o.position, m.{number} LIMIT {{2}}";
+        return context.Set<OutboxMessage>().FromSqlRaw(text, outboxes, each, limit);
+    }
+
+    public override Task DeleteAsync(DbContext context, Guid[] outboxes, long[] messages, CancellationToken cancellationToken)
+    {
+        var (message, state) = (TableNames.Of<OutboxMessage>(context), TableNames.Of<OutboxState>(context));
+        var id = state.Column(nameof(OutboxState.OutboxId));
+        var text = $"DELETE FROM {message.Table} WHERE {message.Column(nameof(OutboxMessage.SequenceNumber))} = ANY ({{1}}); "
+            + $"DELETE FROM {state.Table} AS s WHERE s.{id} = ANY ({{0}}) AND NOT EXISTS "
+            + $"(SELECT 1 FROM {message.Table} AS m WHERE m.{message.Column(nameof(OutboxMessage.OutboxId))} = s.{id})";
+        return context.Database.ExecuteSqlRawAsync(text, [outboxes, messages], cancellationToken);
+    }
+
+    protected override string NowPlus(string interval) => $"{Now} + {interval}";
+
+    protected override object Offset(TimeSpan interval) => interval;
+
+    // Identity values are drawn after the sort, so that sequence numbers follow the order of the messages.
+    protected override string InsertMessages(string table, Column[] columns)
+    {
+        var aliases = string.Join(", ", columns.Select((_, index) => $"v{index}"));
+        var arrays = string.Join(", ", columns.Select((_, index) => $"@c{index}"));
+        return $"INSERT INTO {table} ({string.Join(", ", columns.Select(column => column.Name))}) SELECT {aliases} "
+            + $"FROM unnest({arrays}) WITH ORDINALITY AS m ({aliases}, position) ORDER BY position";
+    }
+
+    protected override void AddMessages(
+        DbContext context, Column[] columns, IReadOnlyList<OutboxMessage> messages, List<object> parameters)
+    {
         for (var c = 0; c < columns.Length; c++)
         {
             var column = columns[c];
@@ -25,17 +78,7 @@ internal sealed class PostgresOutboxStatements : OutboxStatements
             var values = Array.CreateInstance(element, messages.Count);
             for (var m = 0; m < messages.Count; m++)
                 values.SetValue(column.ProviderValue(messages[m]), m);
-            parameters[c] = Parameter(context, $"c{c}", values);
+            parameters.Add(Parameter(context, $"c{c}", values));
         }
-
-        // Identity values are drawn after the sort, so that sequence numbers follow the order of the messages.
-        var text = Cached(context, () =>
-        {
-            var aliases = string.Join(", ", columns.Select((_, index) => $"v{index}"));
-            var arrays = string.Join(", ", columns.Select((_, index) => $"@c{index}"));
-            return $"INSERT INTO {table} ({string.Join(", ", columns.Select(column => column.Name))}) SELECT {aliases} "
-                + $"FROM unnest({arrays}) WITH ORDINALITY AS m ({aliases}, position) ORDER BY position";
-        });
-        return new SqlStatement(text, parameters);
     }
 }

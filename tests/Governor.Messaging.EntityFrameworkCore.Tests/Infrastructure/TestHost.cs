@@ -1,3 +1,4 @@
+using System.Data;
 using MassTransit;
 using MassTransit.EntityFrameworkCoreIntegration;
 using Microsoft.EntityFrameworkCore;
@@ -52,6 +53,7 @@ public sealed class TestHost : IAsyncDisposable
                 backend.UseDatabase(o);
                 o.UseBusOutbox();
                 o.QueryDelay = TimeSpan.FromMilliseconds(200);
+                o.IsolationLevel = IsolationLevel.ReadCommitted;
                 outbox?.Invoke(o);
             });
             register?.Invoke(bus);
@@ -96,6 +98,7 @@ public sealed class TestHost : IAsyncDisposable
         await using var context = backend.CreateContext();
         await context.Set<OutboxMessage>().ExecuteDeleteAsync();
         await context.Set<OutboxState>().ExecuteDeleteAsync();
+        await context.Set<InboxState>().ExecuteDeleteAsync();
         await context.Notes.ExecuteDeleteAsync();
         await context.Orders.ExecuteDeleteAsync();
     }
