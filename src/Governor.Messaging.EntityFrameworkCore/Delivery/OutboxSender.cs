@@ -25,14 +25,14 @@ internal sealed class OutboxSender(TimeProvider clock)
     public async Task<OutboxDelivery> SendAsync(Guid outboxId, IReadOnlyList<OutboxMessage> messages,
         Func<Uri, Task<ISendEndpoint>> endpoints, SemaphoreSlim window, CancellationToken stop, CancellationToken abandon)
     {
-        using var failure = CancellationTokenSource.CreateLinkedTokenSource(abandon);
+        using var failure = new OutboxInterruption(abandon);
         var sends = new Task[messages.Count];
         var started = 0;
         var turn = new OutboxTurn();
         var warm = new HashSet<Uri>();
         foreach (var message in messages)
         {
-            if (stop.IsCancellationRequested || failure.IsCancellationRequested)
+            if (stop.IsCancellationRequested || failure.HasFailed)
                 break;
             try
             {
@@ -48,7 +48,7 @@ internal sealed class OutboxSender(TimeProvider clock)
             var isLast = started == messages.Count - 1;
             var goesAlone = message.DestinationAddress is { } address && warm.Add(address);
             var pipe = new OrderedSendPipe(message, started, turn, new ArraySegment<Task>(sends, 0, started), isLast || goesAlone);
-            var send = SendAndReleaseAsync(message, pipe, endpoints, window, failure);
+            var send = SendAndReleaseAsync(message, pipe, endpoints, window, failure, new ArraySegment<Task>(sends, 0, started));
             sends[started++] = send;
             if (goesAlone && !isLast)
                 await Task.WhenAny(send); // If it fails, that is judged below.
@@ -81,7 +81,7 @@ internal sealed class OutboxSender(TimeProvider clock)
     }
 
     private async Task SendAndReleaseAsync(OutboxMessage message, OrderedSendPipe pipe, Func<Uri, Task<ISendEndpoint>> endpoints,
-        SemaphoreSlim window, CancellationTokenSource failure)
+        SemaphoreSlim window, OutboxInterruption failure, ArraySegment<Task> earlier)
     {
         var activity = LogContext.Current?.StartOutboxDeliverActivity(pipe.Message);
         var instrument = LogContext.Current?.StartOutboxDeliveryInstrument(pipe.Message);
@@ -102,7 +102,7 @@ internal sealed class OutboxSender(TimeProvider clock)
         {
             activity?.AddExceptionEvent(exception);
             instrument?.AddException(exception);
-            await failure.CancelAsync();
+            await failure.FailAsync(earlier);
             throw;
         }
         finally
@@ -112,4 +112,26 @@ internal sealed class OutboxSender(TimeProvider clock)
             window.Release();
         }
     }
+}
+
+/// <summary>Ends the sending of an outbox at its first failure.</summary>
+internal sealed class OutboxInterruption(CancellationToken abandon) : IDisposable
+{
+    private readonly CancellationTokenSource _source = CancellationTokenSource.CreateLinkedTokenSource(abandon);
+    private volatile bool _failed;
+
+    /// <summary>Whether no further message may start.</summary>
+    public bool HasFailed => _failed || abandon.IsCancellationRequested;
+
+    public CancellationToken Token => _source.Token;
+
+    /// <summary>Starts no further message, and gives up those under way, but for the earlier ones: they would be sent twice for nothing.</summary>
+    public async Task FailAsync(ArraySegment<Task> earlier)
+    {
+        _failed = true;
+        await Task.WhenAll(earlier.AsEnumerable()).ContinueWith(_ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+        await _source.CancelAsync();
+    }
+
+    public void Dispose() => _source.Dispose();
 }

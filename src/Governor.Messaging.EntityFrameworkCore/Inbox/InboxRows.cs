@@ -34,23 +34,26 @@ internal static class InboxRows
     public static async Task<Exception?> SendLeftoversAsync(DbContext context, InboxEntry entry, OutboxSender sender,
         Func<Uri, Task<ISendEndpoint>> endpoints, TimeProvider clock, CancellationToken cancellationToken)
     {
-        var messages = await context.Set<OutboxMessage>().AsNoTracking()
-            .Where(message => message.InboxMessageId == entry.MessageId && message.InboxConsumerId == entry.ConsumerId)
-            .OrderBy(message => message.SequenceNumber).ToListAsync(cancellationToken);
+        var messages = await Messages(context, entry).AsNoTracking().ToListAsync(cancellationToken);
         using var window = OutboxSender.CreateWindow();
         var (_, done, error) = await sender.SendAsync(entry.MessageId, messages, endpoints, window, cancellationToken, cancellationToken);
         if (done > 0)
-        {
-            var sent = messages.Take(done).Select(message => message.SequenceNumber).ToArray();
-            await context.Set<OutboxMessage>().Where(message => EF.Parameter(sent).Contains(message.SequenceNumber))
-                .ExecuteDeleteAsync(CancellationToken.None);
-        }
-
+            await DeleteFirstAsync(context, entry, done, CancellationToken.None);
         if (done < messages.Count)
-            return error ?? new TimeoutException($"Only {done} of {messages.Count} messages of the consumer left in time.");
+            return error ?? TookTooLong(done, messages.Count);
         await SetDeliveredAsync(context, [entry.Id], clock, CancellationToken.None);
         return null;
     }
+
+    /// <summary>Deletes the first messages of a consumer, which have left.</summary>
+    public static Task DeleteFirstAsync(DbContext context, InboxEntry entry, int count, CancellationToken cancellationToken) =>
+        Messages(context, entry).Take(count).ExecuteDeleteAsync(cancellationToken);
+
+    public static TimeoutException TookTooLong(int done, int count) => new($"Only {done} of {count} messages of the consumer left in time.");
+
+    private static IQueryable<OutboxMessage> Messages(DbContext context, InboxEntry entry) => context.Set<OutboxMessage>()
+        .Where(message => message.InboxMessageId == entry.MessageId && message.InboxConsumerId == entry.ConsumerId)
+        .OrderBy(message => message.SequenceNumber);
 
     private static Task<int> SetDeliveredAsync(DbContext context, long[] ids, TimeProvider clock, CancellationToken cancellationToken)
     {

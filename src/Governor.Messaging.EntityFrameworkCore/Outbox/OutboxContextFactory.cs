@@ -1,4 +1,5 @@
 using System.Data.Common;
+using System.Diagnostics;
 using System.Runtime.ExceptionServices;
 using MassTransit.Middleware;
 using Microsoft.EntityFrameworkCore;
@@ -36,6 +37,7 @@ internal sealed class OutboxContextFactory<TDbContext>(
         InboxSending? sending = null;
         Exception? failure = null;
         var entered = false;
+        var started = Stopwatch.StartNew();
         try
         {
             await dbContext.InTransactionAsync(options.IsolationLevel, async () =>
@@ -66,13 +68,22 @@ internal sealed class OutboxContextFactory<TDbContext>(
         }
 
         // What had left of the leftovers is committed as such.
+        if (failure is null)
+        {
+            if (outbox.HasOutbox)
+                signal.Raise();
+            outbox.Due.ForEach(signal.RaiseAt);
+            if (sending is not null)
+                failure = await SendAsync(context, sending, outbox.ToSend);
+        }
+
         if (failure is not null)
+        {
+            // The message is not acknowledged: what has not left is sent when it comes again, or by the cleanup service.
+            await context.NotifyFaulted(context, started.Elapsed, consumeOptions.ConsumerType, failure);
             ExceptionDispatchInfo.Throw(failure);
-        if (outbox.HasOutbox)
-            signal.Raise();
-        outbox.Due.ForEach(signal.RaiseAt);
-        if (sending is not null)
-            await SendAsync(context, sending, outbox.ToSend);
+        }
+
         return true;
     }
 
@@ -82,7 +93,7 @@ internal sealed class OutboxContextFactory<TDbContext>(
                 context.ExpirationTime, context.CancellationToken)
             : null;
 
-    private async Task SendAsync(ConsumeContext context, InboxSending sending, List<OutboxMessage> messages)
+    private async Task<Exception?> SendAsync(ConsumeContext context, InboxSending sending, List<OutboxMessage> messages)
     {
         if (messages.Count > 0)
         {
@@ -92,14 +103,15 @@ internal sealed class OutboxContextFactory<TDbContext>(
                 context.ReceiveContext.SendEndpointProvider.GetSendEndpoint, window, deadline.Token, deadline.Token);
             if (done < messages.Count)
             {
-                // The message is not acknowledged: what has not left is sent when it comes again, or by the cleanup service.
+                if (done > 0)
+                    await InboxRows.DeleteFirstAsync(dbContext, sending.Entry, done, CancellationToken.None);
                 marks.Abandon(sending);
-                ExceptionDispatchInfo.Throw(error ?? new TimeoutException(
-                    $"Only {done} of {messages.Count} messages of the consumer left within {options.MessageDeliveryTimeout}."));
+                return error ?? InboxRows.TookTooLong(done, messages.Count);
             }
         }
 
         marks.Sent(sending, messages.Count > 0);
+        return null;
     }
 
     private async Task<Exception?> SendLeftoversAsync(ConsumeContext context, InboxEntry entry)
