@@ -1,0 +1,37 @@
+namespace Governor.Benchmarks;
+
+/// <summary>Whether a long backlog slows delivery down: the first 50,000 deliveries of 1,000,000 waiting rows, against all of 5,000.</summary>
+internal sealed class BacklogCases : CaseGroup
+{
+    private const int Short = 5_000;
+    private const int Long = 1_000_000;
+    private const int First = 50_000;
+
+    private readonly Servers _servers;
+
+    private BacklogCases(Servers servers)
+    {
+        _servers = servers;
+        Cases =
+        [
+            new("deliver-5000", "/s", ct => DeliverAsync(Short, Short, ct)),
+            new("backlog", "/s", ct => DeliverAsync(Long, First, ct), "deliver-5000", 0.8),
+        ];
+    }
+
+    public override IReadOnlyList<Case> Cases { get; }
+
+    public static Task<CaseGroup> OpenAsync(Servers servers) => Task.FromResult<CaseGroup>(new BacklogCases(servers));
+
+    public override Task PrepareAsync() => Backlog.CaptureAsync(_servers);
+
+    public override async ValueTask DisposeAsync() => await Backlog.ExecuteAsync(_servers, "TRUNCATE \"OutboxMessage\", \"OutboxState\"");
+
+    private async Task<double> DeliverAsync(int waiting, int count, CancellationToken cancellationToken)
+    {
+        await Queues.PurgeAsync(_servers, "sink", cancellationToken);
+        await using var host = await BenchmarkHost.StartAsync(_servers);
+        await Backlog.FillAsync(_servers, waiting, 1, cancellationToken);
+        return await DeliveryCases.DeliverAsync(host, count);
+    }
+}
