@@ -61,6 +61,7 @@ internal static class DirectorServices
             x.AddSagaStateMachine<RolloutStateMachine, Rollout>().EntityFrameworkRepository(r =>
             {
                 r.ConcurrencyMode = ConcurrencyMode.Pessimistic;
+                r.IsolationLevel = IsolationLevel.ReadCommitted;
                 r.ExistingDbContext<DirectorDbContext>();
                 _ = onPostgres ? r.UsePostgres() : r.UseSqlite();
             });

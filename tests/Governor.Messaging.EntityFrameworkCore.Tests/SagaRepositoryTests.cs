@@ -1,3 +1,4 @@
+using System.Data;
 using MassTransit;
 using Microsoft.EntityFrameworkCore;
 using Xunit;
@@ -11,6 +12,18 @@ public sealed class ServersSagaRepositoryTests(ServersBackend backend) : SagaRep
 public abstract class SagaRepositoryTests(Backend backend)
 {
     private readonly Guid _order = NewId.NextGuid();
+
+    [Theory]
+    [InlineData(IsolationLevel.RepeatableRead)]
+    [InlineData(IsolationLevel.Serializable)]
+    public async Task Given_events_that_meet_above_read_committed_When_they_are_retried_Then_none_is_lost(IsolationLevel isolation)
+    {
+        await using var host = await StartAsync(outbox: false, isolation: isolation);
+        await PlaceAsync(host);
+        var bus = host.Service<IBus>();
+        await Task.WhenAll(Enumerable.Range(0, 12).Select(i => bus.Publish(new ItemAdded(_order, i))));
+        await Eventually.HoldsAsync(async () => (await OrderAsync(host))?.Items == 12, "12 items were added");
+    }
 
     [Theory]
     [InlineData(ConcurrencyMode.Pessimistic, true)]
@@ -103,10 +116,11 @@ public abstract class SagaRepositoryTests(Backend backend)
         await Eventually.HoldsAsync(async () => await OrderAsync(host) is { CurrentState: "Open" }, "the order is open");
     }
 
-    private Task<TestHost> StartAsync(ConcurrencyMode mode = ConcurrencyMode.Pessimistic, bool outbox = true) => TestHost.StartAsync(backend,
+    private Task<TestHost> StartAsync(ConcurrencyMode mode = ConcurrencyMode.Pessimistic, bool outbox = true, IsolationLevel isolation = IsolationLevel.ReadCommitted) => TestHost.StartAsync(backend,
         bus => bus.AddSagaStateMachine<OrderStateMachine, Order>().EntityFrameworkRepository(repository =>
         {
             repository.ConcurrencyMode = mode;
+            repository.IsolationLevel = isolation;
             repository.ExistingDbContext<TestDbContext>();
             backend.UseDatabase(repository);
         }),

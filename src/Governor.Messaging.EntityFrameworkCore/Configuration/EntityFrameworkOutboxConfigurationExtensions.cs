@@ -45,19 +45,32 @@ public static class EntityFrameworkOutboxConfigurationExtensions
 
     /// <summary>The outbox lies in PostgreSQL.</summary>
     /// <param name="configurator">The outbox.</param>
+    /// <param name="enableSchemaCaching">Whether a lock statement is written once for each model.</param>
     /// <returns>The same configurator.</returns>
-    public static IEntityFrameworkOutboxConfigurator UsePostgres(this IEntityFrameworkOutboxConfigurator configurator)
+    public static IEntityFrameworkOutboxConfigurator UsePostgres(this IEntityFrameworkOutboxConfigurator configurator, bool enableSchemaCaching = true)
     {
-        configurator.LockStatementProvider = new PostgresLockStatementProvider();
+        configurator.LockStatementProvider = new PostgresLockStatementProvider(enableSchemaCaching);
+        return configurator;
+    }
+
+    /// <summary>The outbox lies in PostgreSQL, in a schema that the model does not name.</summary>
+    /// <param name="configurator">The outbox.</param>
+    /// <param name="schemaName">The schema of what the model gives none; for lock statements.</param>
+    /// <param name="enableSchemaCaching">Whether a lock statement is written once for each model.</param>
+    /// <returns>The same configurator.</returns>
+    public static IEntityFrameworkOutboxConfigurator UsePostgres(this IEntityFrameworkOutboxConfigurator configurator, string schemaName, bool enableSchemaCaching = true)
+    {
+        configurator.LockStatementProvider = new PostgresLockStatementProvider(schemaName, enableSchemaCaching);
         return configurator;
     }
 
     /// <summary>The outbox lies in SQLite: only one process may deliver it.</summary>
     /// <param name="configurator">The outbox.</param>
+    /// <param name="enableSchemaCaching">Whether a lock statement is written once for each model.</param>
     /// <returns>The same configurator.</returns>
-    public static IEntityFrameworkOutboxConfigurator UseSqlite(this IEntityFrameworkOutboxConfigurator configurator)
+    public static IEntityFrameworkOutboxConfigurator UseSqlite(this IEntityFrameworkOutboxConfigurator configurator, bool enableSchemaCaching = true)
     {
-        configurator.LockStatementProvider = new SqliteLockStatementProvider();
+        configurator.LockStatementProvider = new SqliteLockStatementProvider(enableSchemaCaching);
         return configurator;
     }
 

@@ -127,7 +127,7 @@ internal sealed class EntityFrameworkOutboxConfigurator<TBus, TDbContext>
 
         return new OutboxOptions<TDbContext>
         {
-            Sql = LockStatementProvider as SqlLockStatementProvider ?? throw new ConfigurationException(
+            Sql = LockStatementProvider is SqlLockStatementProvider { Outbox: not null } sql ? sql : throw new ConfigurationException(
                 $"The outbox of {typeof(TDbContext).Name} does not know its database; call UsePostgres() or UseSqlite()."),
             IsolationLevel = IsolationLevel,
             QueryDelay = QueryDelay,

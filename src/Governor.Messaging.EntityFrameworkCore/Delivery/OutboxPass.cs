@@ -25,7 +25,7 @@ internal sealed class OutboxPass<TDbContext>(
     /// <summary>Bounds what a pass holds in memory, in outboxes as long as the limit of one.</summary>
     private const int LongOutboxes = 10;
 
-    private readonly OutboxStatements _statements = options.Sql.Outbox;
+    private readonly OutboxStatements _statements = options.Statements;
 
     /// <param name="selection">Which outboxes to take.</param>
     /// <param name="stop">Starts no further message; what is under way is awaited.</param>

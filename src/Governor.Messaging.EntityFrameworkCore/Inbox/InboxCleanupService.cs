@@ -53,7 +53,7 @@ internal sealed partial class InboxCleanupService<TDbContext>(
         await using var scope = scopes.CreateAsyncScope();
         var context = scope.ServiceProvider.GetRequiredService<TDbContext>();
         context.Database.SetCommandTimeout(options.QueryTimeout);
-        return await context.Database.ExecuteSqlRawAsync(options.Sql.Outbox.DeleteFromInbox(context),
+        return await context.Database.ExecuteSqlRawAsync(options.Statements.DeleteFromInbox(context),
             [clock.GetUtcNow().UtcDateTime - options.DuplicateDetectionWindow, DeleteLimit], cancellationToken);
     }
 
@@ -65,7 +65,7 @@ internal sealed partial class InboxCleanupService<TDbContext>(
         var before = clock.GetUtcNow().UtcDateTime - options.Grace;
         while (!cancellationToken.IsCancellationRequested && await context.InTransactionAsync(IsolationLevel.ReadCommitted, async () =>
         {
-            var claimed = await options.Sql.Outbox.ClaimFromInbox(context, before, options.QueryMessageLimit, failures.Inbox.Waiting)
+            var claimed = await options.Statements.ClaimFromInbox(context, before, options.QueryMessageLimit, failures.Inbox.Waiting)
                 .AsNoTracking().ToListAsync(cancellationToken);
             // Nearly always nothing was left to send, only to be written down.
             foreach (var row in claimed)

@@ -89,7 +89,7 @@ internal sealed class OutboxContextFactory<TDbContext>(
 
     private async Task<InboxEntry?> EnterAsync<T>(ConsumeContext<T> context, Guid consumerId) where T : class =>
         context.MessageId is { } messageId
-            ? await InboxEntry.EnterAsync(dbContext, options.Sql.Outbox, messageId, consumerId, clock.GetUtcNow().UtcDateTime,
+            ? await InboxEntry.EnterAsync(dbContext, options.Statements, messageId, consumerId, clock.GetUtcNow().UtcDateTime,
                 context.ExpirationTime, context.CancellationToken)
             : null;
 

@@ -7,6 +7,9 @@ internal sealed class OutboxOptions<TDbContext>
 {
     public required SqlLockStatementProvider Sql { get; init; }
 
+    /// <summary>Its statements of the outbox: a database without them was refused.</summary>
+    public OutboxStatements Statements => Sql.Outbox!;
+
     public required IsolationLevel IsolationLevel { get; init; }
 
     public required TimeSpan QueryDelay { get; init; }

@@ -38,7 +38,7 @@ internal sealed class OutboxWriter<TDbContext>(OutboxOptions<TDbContext> options
         Delay(messages, outboxes);
         foreach (var message in messages.Where(message => message.OutboxId is null))
             (message.InboxMessageId, message.InboxConsumerId) = (inbox.MessageId, inbox.ConsumerId);
-        var statement = options.Sql.Outbox.Insert(context, outboxes, messages);
+        var statement = options.Statements.Insert(context, outboxes, messages);
         await context.Database.ExecuteSqlRawAsync(statement.Text, statement.Parameters, cancellationToken);
         return outboxes.Count == 0 ? messages : messages.FindAll(message => message.OutboxId is null);
     }
@@ -61,7 +61,7 @@ internal sealed class OutboxWriter<TDbContext>(OutboxOptions<TDbContext> options
     }
 
     private SqlStatement Statement(DbContext context, Guid outboxId, bool isNew, IReadOnlyList<OutboxMessage> messages) =>
-        options.Sql.Outbox.Insert(context, Distribute(outboxId, isNew, messages), messages);
+        options.Statements.Insert(context, Distribute(outboxId, isNew, messages), messages);
 
     // A delayed message must not hold up those behind it. What was assigned before belongs to an attempt that failed.
     private void Delay(IReadOnlyList<OutboxMessage> messages, List<NewOutbox> outboxes)

@@ -26,21 +26,41 @@ public static class EntityFrameworkSagaRepositoryRegistrationExtensions
         return configurator.Repository(repository.Register);
     }
 
+    /// <summary>Gives every saga that is registered without a repository one over EF Core.</summary>
+    /// <param name="configurator">The bus registration, before its sagas are added.</param>
+    /// <param name="configure">Settings; the DbContext, which maps all those sagas, must be among them.</param>
+    public static void SetEntityFrameworkSagaRepositoryProvider(
+        this IRegistrationConfigurator configurator, Action<IEntityFrameworkSagaRepositoryConfigurator> configure) =>
+        configurator.SetSagaRepositoryProvider(new EntityFrameworkSagaRepositoryRegistrationProvider(configure));
+
     /// <summary>The saga's instances lie in PostgreSQL.</summary>
     /// <param name="configurator">The repository.</param>
+    /// <param name="enableSchemaCaching">Whether a lock statement is written once for each model.</param>
     /// <returns>The same configurator.</returns>
-    public static IEntityFrameworkSagaRepositoryConfigurator UsePostgres(this IEntityFrameworkSagaRepositoryConfigurator configurator)
+    public static IEntityFrameworkSagaRepositoryConfigurator UsePostgres(this IEntityFrameworkSagaRepositoryConfigurator configurator, bool enableSchemaCaching = true)
     {
-        configurator.LockStatementProvider = new PostgresLockStatementProvider();
+        configurator.LockStatementProvider = new PostgresLockStatementProvider(enableSchemaCaching);
+        return configurator;
+    }
+
+    /// <summary>The saga's instances lie in PostgreSQL, in a schema that the model does not name.</summary>
+    /// <param name="configurator">The repository.</param>
+    /// <param name="schemaName">The schema of what the model gives none; for lock statements.</param>
+    /// <param name="enableSchemaCaching">Whether a lock statement is written once for each model.</param>
+    /// <returns>The same configurator.</returns>
+    public static IEntityFrameworkSagaRepositoryConfigurator UsePostgres(this IEntityFrameworkSagaRepositoryConfigurator configurator, string schemaName, bool enableSchemaCaching = true)
+    {
+        configurator.LockStatementProvider = new PostgresLockStatementProvider(schemaName, enableSchemaCaching);
         return configurator;
     }
 
     /// <summary>The saga's instances lie in SQLite.</summary>
     /// <param name="configurator">The repository.</param>
+    /// <param name="enableSchemaCaching">Whether a lock statement is written once for each model.</param>
     /// <returns>The same configurator.</returns>
-    public static IEntityFrameworkSagaRepositoryConfigurator UseSqlite(this IEntityFrameworkSagaRepositoryConfigurator configurator)
+    public static IEntityFrameworkSagaRepositoryConfigurator UseSqlite(this IEntityFrameworkSagaRepositoryConfigurator configurator, bool enableSchemaCaching = true)
     {
-        configurator.LockStatementProvider = new SqliteLockStatementProvider();
+        configurator.LockStatementProvider = new SqliteLockStatementProvider(enableSchemaCaching);
         return configurator;
     }
 }

@@ -12,7 +12,8 @@ public interface IEntityFrameworkSagaRepositoryConfigurator
 
     /// <summary>
     /// Isolation of the repository's own transaction; not used inside the consumer outbox, whose transaction it joins.
-    /// Default <see cref="System.Data.IsolationLevel.ReadCommitted"/>.
+    /// Default <see cref="System.Data.IsolationLevel.Serializable"/>, under which events of one instance that meet fail and have to be
+    /// retried; under <see cref="System.Data.IsolationLevel.ReadCommitted"/> they wait for each other, and none fails.
     /// </summary>
     IsolationLevel IsolationLevel { set; }
 
@@ -27,9 +28,23 @@ public interface IEntityFrameworkSagaRepositoryConfigurator
     /// <param name="optionsAction">Its options.</param>
     /// <typeparam name="TContext">The type by which the DbContext is resolved.</typeparam>
     /// <typeparam name="TImplementation">The DbContext that maps the saga.</typeparam>
-    void AddDbContext<TContext, TImplementation>(Action<IServiceProvider, DbContextOptionsBuilder> optionsAction)
+    void AddDbContext<TContext, TImplementation>(Action<IServiceProvider, DbContextOptionsBuilder<TImplementation>> optionsAction)
         where TContext : DbContext
         where TImplementation : DbContext, TContext;
+
+    /// <summary>Takes a DbContext of its own for each message from a function.</summary>
+    /// <param name="databaseFactory">Makes a DbContext, which the repository disposes.</param>
+    void DatabaseFactory(Func<DbContext> databaseFactory);
+
+    /// <summary>Takes a DbContext of its own for each message from a function.</summary>
+    /// <param name="databaseFactory">Gives, in the scope of a message, the function that makes a DbContext, which the repository disposes.</param>
+    void DatabaseFactory(Func<IServiceProvider, Func<DbContext>> databaseFactory);
+
+    /// <summary>
+    /// Optimistic concurrency: <see cref="MassTransit.ConcurrencyMode.Optimistic"/> under
+    /// <see cref="System.Data.IsolationLevel.ReadCommitted"/>.
+    /// </summary>
+    void SetOptimisticConcurrency();
 }
 
 /// <inheritdoc />

@@ -31,14 +31,18 @@ internal sealed class TableNames
         return new TableNames(entityType, table, context.GetService<ISqlGenerationHelper>());
     }
 
-    /// <summary>The delimited column of a property.</summary>
-    public string Column(string propertyName) => _sql.DelimitIdentifier(Property(propertyName).GetColumnName(_table)
-        ?? throw new InvalidOperationException($"{_entityType.DisplayName()}.{propertyName} has no column in {Table}."));
+    /// <summary>The schema that the model gives the table; null for none.</summary>
+    public string? Schema => _table.Schema;
 
-    /// <summary>Every column of the table that the model knows, delimited; includes system columns that it maps, such as xmin.</summary>
-    public IEnumerable<string> AllColumns() =>
-        _entityType.GetTableMappings().First(mapping => mapping.Table.Name == _table.Name && mapping.Table.Schema == _table.Schema)
-            .Table.Columns.Select(column => _sql.DelimitIdentifier(column.Name));
+    /// <summary>The table without its schema, not delimited.</summary>
+    public string Name => _table.Name;
+
+    /// <summary>The delimited column of a property.</summary>
+    public string Column(string propertyName) => _sql.DelimitIdentifier(PlainColumn(propertyName));
+
+    /// <summary>The column of a property, not delimited.</summary>
+    public string PlainColumn(string propertyName) => Property(propertyName).GetColumnName(_table)
+        ?? throw new InvalidOperationException($"{_entityType.DisplayName()}.{propertyName} has no column in {Table}.");
 
     public IProperty Property(string propertyName) => _entityType.FindProperty(propertyName)
         ?? throw new InvalidOperationException($"{_entityType.DisplayName()} has no mapped property {propertyName}.");

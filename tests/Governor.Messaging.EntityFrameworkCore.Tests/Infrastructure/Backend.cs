@@ -1,4 +1,5 @@
 using MassTransit;
+using MassTransit.EntityFrameworkCoreIntegration;
 using Microsoft.EntityFrameworkCore;
 using Xunit;
 
@@ -8,6 +9,12 @@ namespace Governor.Messaging.EntityFrameworkCore.Tests;
 public abstract class Backend : IAsyncLifetime
 {
     public abstract void UseDatabase(DbContextOptionsBuilder options);
+
+    /// <summary>The database with an execution strategy that repeats what failed for a moment.</summary>
+    public abstract void UseRetryingDatabase(DbContextOptionsBuilder options);
+
+    /// <summary>The row locks of the database.</summary>
+    public abstract ILockStatementProvider Locks { get; }
 
     public abstract void UseDatabase(IEntityFrameworkOutboxConfigurator outbox);
 

@@ -9,6 +9,9 @@ public sealed class CommandCounter : DbCommandInterceptor
 {
     private readonly ConcurrentQueue<string> _commands = new();
 
+    /// <summary>In their order.</summary>
+    public IReadOnlyCollection<string> Texts => [.. _commands.Select(text => text.TrimStart())];
+
     public int Inserts => _commands.Count(text => text.TrimStart().StartsWith("INSERT", StringComparison.OrdinalIgnoreCase));
 
     public void Clear() => _commands.Clear();

@@ -1,7 +1,9 @@
 using MassTransit;
+using MassTransit.EntityFrameworkCoreIntegration;
 using MassTransit.Transports.Fabric;
 using Microsoft.Data.Sqlite;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Storage;
 
 namespace Governor.Messaging.EntityFrameworkCore.Tests;
 
@@ -13,6 +15,11 @@ public sealed class EmbeddedBackend : Backend
     private string ConnectionString => $"Data Source={Path.Combine(_folder, "test.db")}";
 
     public override void UseDatabase(DbContextOptionsBuilder options) => options.UseSqlite(ConnectionString).UseSqliteWriteLock();
+
+    public override void UseRetryingDatabase(DbContextOptionsBuilder options) => options
+        .UseSqlite(ConnectionString, sqlite => sqlite.ExecutionStrategy(dependencies => new Retrying(dependencies))).UseSqliteWriteLock();
+
+    public override ILockStatementProvider Locks { get; } = new SqliteLockStatementProvider();
 
     public override void UseDatabase(IEntityFrameworkOutboxConfigurator outbox) => outbox.UseSqlite();
 
@@ -47,5 +54,11 @@ public sealed class EmbeddedBackend : Backend
         SqliteConnection.ClearAllPools();
         Directory.Delete(_folder, recursive: true);
         return ValueTask.CompletedTask;
+    }
+
+    private sealed class Retrying(ExecutionStrategyDependencies dependencies)
+        : ExecutionStrategy(dependencies, maxRetryCount: 3, maxRetryDelay: TimeSpan.FromMilliseconds(200))
+    {
+        protected override bool ShouldRetryOn(Exception exception) => exception is SqliteException { IsTransient: true };
     }
 }

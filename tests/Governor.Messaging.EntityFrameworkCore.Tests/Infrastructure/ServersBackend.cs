@@ -2,6 +2,7 @@ using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using System.Text;
 using MassTransit;
+using MassTransit.EntityFrameworkCoreIntegration;
 using Microsoft.EntityFrameworkCore;
 using Npgsql;
 
@@ -25,6 +26,11 @@ public sealed class ServersBackend : Backend
         new NpgsqlConnectionStringBuilder(_postgres) { Database = _name, MaxPoolSize = 50 }.ConnectionString;
 
     public override void UseDatabase(DbContextOptionsBuilder options) => options.UseNpgsql(ConnectionString);
+
+    public override void UseRetryingDatabase(DbContextOptionsBuilder options) =>
+        options.UseNpgsql(ConnectionString, npgsql => npgsql.EnableRetryOnFailure(3, TimeSpan.FromMilliseconds(200), ["40001", "40P01"]));
+
+    public override ILockStatementProvider Locks { get; } = new PostgresLockStatementProvider();
 
     public override void UseDatabase(IEntityFrameworkOutboxConfigurator outbox) => outbox.UsePostgres();
 

@@ -1,15 +1,15 @@
 using MassTransit.Context;
+using MassTransit.EntityFrameworkCoreIntegration.Saga;
 using MassTransit.Saga;
 using Microsoft.EntityFrameworkCore;
 
 namespace MassTransit.EntityFrameworkCoreIntegration;
 
 /// <summary>One event's access to the instances of its saga, within one transaction.</summary>
-internal sealed class SagaRepositoryContext<TDbContext, TSaga, TMessage>(
-    TDbContext context, SagaLoader<TSaga> loader, ConsumeContext<TMessage> consumeContext,
-    ISagaConsumeContextFactory<TDbContext, TSaga> factory)
+internal sealed class EntityFrameworkSagaRepositoryContext<TSaga, TMessage>(
+    DbContext context, ISagaRepositoryLockStrategy<TSaga> strategy, ConsumeContext<TMessage> consumeContext,
+    ISagaConsumeContextFactory<DbContext, TSaga> factory)
     : ConsumeContextScope<TMessage>(consumeContext, context), SagaRepositoryContext<TSaga, TMessage>
-    where TDbContext : DbContext
     where TSaga : class, ISaga
     where TMessage : class
 {
@@ -34,22 +34,22 @@ internal sealed class SagaRepositoryContext<TDbContext, TSaga, TMessage>(
     }
 
     public async Task<SagaConsumeContext<TSaga, TMessage>> Load(Guid correlationId) =>
-        await loader.LoadAsync(context, correlationId, CancellationToken) is { } instance
+        await strategy.Load(context, correlationId, CancellationToken) is { } instance
             ? await CreateSagaConsumeContext(this, instance, SagaConsumeContextMode.Load)
             : null!;
 
     public Task Save(SagaConsumeContext<TSaga> saga)
     {
         context.Add(saga.Saga);
-        return context.SaveChangesAsync(CancellationToken);
+        return SaveChangesAsync();
     }
 
-    public Task Update(SagaConsumeContext<TSaga> saga) => context.SaveChangesAsync(CancellationToken);
+    public Task Update(SagaConsumeContext<TSaga> saga) => SaveChangesAsync();
 
     public Task Delete(SagaConsumeContext<TSaga> saga)
     {
         context.Remove(saga.Saga);
-        return context.SaveChangesAsync(CancellationToken);
+        return SaveChangesAsync();
     }
 
     // Added and completed by one event: it was never stored.
@@ -71,4 +71,19 @@ internal sealed class SagaRepositoryContext<TDbContext, TSaga, TMessage>(
         ConsumeContext<T> consumeContext, TSaga instance, SagaConsumeContextMode mode)
         where T : class =>
         factory.CreateSagaConsumeContext(context, consumeContext, instance, mode);
+
+    // If it fails, the transaction goes: a savepoint would cost two round trips for nothing.
+    private async Task SaveChangesAsync()
+    {
+        var savepoints = context.Database.AutoSavepointsEnabled;
+        context.Database.AutoSavepointsEnabled = false;
+        try
+        {
+            await context.SaveChangesAsync(CancellationToken);
+        }
+        finally
+        {
+            context.Database.AutoSavepointsEnabled = savepoints;
+        }
+    }
 }
