@@ -17,14 +17,11 @@ internal sealed class DeliveryCases : CaseGroup
         Cases =
         [
             new("raw-publish", "/s", ct => Baselines.RawPublishAsync(servers, Small, ct), Orientation: "6,000–9,400"),
-            new("send", "/s", async ct =>
-            {
-                await PurgeAsync(ct);
-                return await Baselines.SendAsync(_host, Backlog.Sink, Small, ct);
-            }, Orientation: "5,000–6,000"),
+            new("send-5000", "/s", ct => SendAsync(Small, ct), Orientation: "5,000–6,000"),
+            new("send-20000", "/s", ct => SendAsync(Large, ct), Orientation: "5,000–6,000"),
             new("send-awaited", "/s", ct => Baselines.SendAwaitedAsync(_host, Backlog.Sink, 1_000, ct), Orientation: "800–900"),
-            new("deliver-5000x1", "/s", ct => DeliverAsync(Small, 1, ct), "send", 0.75, "≥ 4,000"),
-            new("deliver-20x1000", "/s", ct => DeliverAsync(Large / 1_000, 1_000, ct), "send", 0.85, "≥ 4,500"),
+            new("deliver-5000x1", "/s", ct => DeliverAsync(Small, 1, ct), "send-5000", 0.75, "≥ 4,000"),
+            new("deliver-20x1000", "/s", ct => DeliverAsync(Large / 1_000, 1_000, ct), "send-20000", 0.85, "≥ 4,500"),
         ];
     }
 
@@ -60,6 +57,12 @@ internal sealed class DeliveryCases : CaseGroup
         var rate = await DeliverAsync(_host, (outboxes * messages) + 1);
         await _host.DrainAsync(cancellationToken);
         return rate;
+    }
+
+    private async Task<double> SendAsync(int count, CancellationToken cancellationToken)
+    {
+        await PurgeAsync(cancellationToken);
+        return await Baselines.SendAsync(_host, Backlog.Sink, count, cancellationToken);
     }
 
     private async Task PurgeAsync(CancellationToken cancellationToken) => await Queues.PurgeAsync(_servers, "sink", cancellationToken);

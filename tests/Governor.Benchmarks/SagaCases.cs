@@ -53,8 +53,8 @@ internal sealed class SagaCases : CaseGroup
         }
 
         long started = 0;
-        var handled = new ConsumeTally();
-        var reached = handled.Tally.CountTo(count);
+        var handled = new Tally();
+        var reached = handled.CountTo(count);
         await using var host = await BenchmarkHost.StartAsync(_servers,
             bus => bus.AddSagaStateMachine<CounterStateMachine, Counter>().EntityFrameworkRepository(repository =>
             {
@@ -68,45 +68,22 @@ internal sealed class SagaCases : CaseGroup
                 endpoint.PrefetchCount = 4 * AtOnce;
                 endpoint.ConcurrentMessageLimit = AtOnce;
                 endpoint.UseExecute(_ => Interlocked.CompareExchange(ref started, Stopwatch.GetTimestamp(), 0));
+                endpoint.UseFilter(new Counting(handled));
                 endpoint.ConfigureSaga<Counter>(context);
-                endpoint.ConnectReceiveEndpointObserver(new Connector(handled));
             }));
-        return Baselines.Rate(count, Stopwatch.GetElapsedTime(started, await reached.WaitAsync(TimeSpan.FromMinutes(2), cancellationToken)));
+        var ended = await reached.WaitAsync(TimeSpan.FromMinutes(2), cancellationToken);
+        return Baselines.Rate(count, Stopwatch.GetElapsedTime(started, ended));
     }
 
     /// <summary>Counts messages whose transactions are over.</summary>
-    private sealed class ConsumeTally : IReceiveObserver
+    private sealed class Counting(Tally tally) : IFilter<ConsumeContext>
     {
-        public Tally Tally { get; } = new();
-
-        public Task PreReceive(ReceiveContext context) => Task.CompletedTask;
-
-        public Task PostReceive(ReceiveContext context)
+        public async Task Send(ConsumeContext context, IPipe<ConsumeContext> next)
         {
-            Tally.Add();
-            return Task.CompletedTask;
+            await next.Send(context);
+            tally.Add();
         }
 
-        public Task PostConsume<T>(ConsumeContext<T> context, TimeSpan duration, string consumerType) where T : class => Task.CompletedTask;
-
-        public Task ConsumeFault<T>(ConsumeContext<T> context, TimeSpan duration, string consumerType, Exception exception) where T : class =>
-            Task.CompletedTask;
-
-        public Task ReceiveFault(ReceiveContext context, Exception exception) => Task.CompletedTask;
-    }
-
-    private sealed class Connector(ConsumeTally tally) : IReceiveEndpointObserver
-    {
-        public Task Ready(ReceiveEndpointReady ready)
-        {
-            ready.ReceiveEndpoint.ConnectReceiveObserver(tally);
-            return Task.CompletedTask;
-        }
-
-        public Task Stopping(ReceiveEndpointStopping stopping) => Task.CompletedTask;
-
-        public Task Completed(ReceiveEndpointCompleted completed) => Task.CompletedTask;
-
-        public Task Faulted(ReceiveEndpointFaulted faulted) => Task.CompletedTask;
+        public void Probe(ProbeContext context) => context.CreateFilterScope("counting");
     }
 }

@@ -38,7 +38,7 @@ internal sealed class Servers : IAsyncDisposable
 
     public string ConnectionString => new NpgsqlConnectionStringBuilder(Required(Postgres))
     {
-        Database = Name, MaxPoolSize = 50, Pooling = true,
+        Database = Name, MaxPoolSize = 50, MaxAutoPrepare = 50, AutoPrepareMinUsages = 2, NoResetOnClose = true,
     }.ConnectionString;
 
     /// <summary>Those that a parent process made.</summary>

@@ -1,5 +1,4 @@
 using System.Net.Mime;
-using MassTransit.Middleware;
 
 namespace MassTransit.EntityFrameworkCoreIntegration;
 
@@ -29,14 +28,12 @@ internal sealed class OrderedSendPipe : IPipe<SendContext>
     private readonly OutboxTurn _turn;
     private readonly ArraySegment<Task> _earlier;
     private readonly bool _mayRepeat;
-    private readonly OutboxMessageSendPipe _pipe;
     private bool _sent;
 
-    public OrderedSendPipe(OutboxMessage message, int place, OutboxTurn turn, ArraySegment<Task> earlier, bool mayRepeat)
+    public OrderedSendPipe(OutboxMessage message, int place, OutboxTurn turn, ArraySegment<Task> earlier, bool mayRepeat, TimeProvider clock)
     {
         (_place, _turn, _earlier, _mayRepeat) = (place, turn, earlier, mayRepeat);
-        Message = new StoredMessage(message);
-        _pipe = new OutboxMessageSendPipe(Message, message.DestinationAddress);
+        Message = new StoredMessage(message, clock);
     }
 
     /// <summary>The message, as MassTransit reads it.</summary>
@@ -46,14 +43,14 @@ internal sealed class OrderedSendPipe : IPipe<SendContext>
     {
         if (_sent && _mayRepeat)
             await Task.WhenAll(_earlier.AsEnumerable());
-        await _pipe.Send(context);
-        context.Serializer = new TakingTurns(this, context.Serializer);
+        Message.ApplyTo(context);
+        context.Serializer = new TakingTurns(this);
     }
 
     /// <summary>Leaves the place to the next message without sending.</summary>
     public void Skip() => _turn.Take(_place);
 
-    public void Probe(ProbeContext context) => _pipe.Probe(context);
+    public void Probe(ProbeContext context) => context.CreateFilterScope("outboxMessage");
 
     private void TakeTurn()
     {
@@ -63,15 +60,16 @@ internal sealed class OrderedSendPipe : IPipe<SendContext>
         _sent = true;
     }
 
-    /// <summary>Serializes when the transport is about to send: the last that is heard of a message before the channel has it.</summary>
-    private sealed class TakingTurns(OrderedSendPipe pipe, IMessageSerializer serializer) : IMessageSerializer
+    /// <summary>Gives the body when the transport is about to send: the last that is heard of a message before the channel has it.</summary>
+    /// <remarks>The body was serialized when the message was captured, and is complete: it is not read again.</remarks>
+    private sealed class TakingTurns(OrderedSendPipe pipe) : IMessageSerializer
     {
-        public ContentType ContentType => serializer.ContentType;
+        public ContentType ContentType { get; } = new(pipe.Message.ContentType);
 
         public MessageBody GetMessageBody<T>(SendContext<T> context) where T : class
         {
             pipe.TakeTurn();
-            return serializer.GetMessageBody(context);
+            return new StringMessageBody(pipe.Message.Body);
         }
     }
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -26,14 +27,28 @@ internal sealed partial class OutboxDeliveryService<TDbContext>(
     /// <summary>A bus can be unhealthy for reasons that do not stop it from sending: after this long it is tried all the same.</summary>
     private static readonly TimeSpan BusPatience = TimeSpan.FromSeconds(5);
 
+    /// <summary>Messages that a pass is after: enough to make up for its statements, few enough to leave the other loop some.</summary>
+    private const int PassMessages = 500;
+
+    /// <summary>Passes that find little follow each other no faster than this.</summary>
+    private static readonly TimeSpan Gather = TimeSpan.FromMilliseconds(10);
+
+    /// <summary>Raised when a pass leaves something.</summary>
+    private readonly SemaphoreSlim _help = new(0);
+
     private readonly FailedOutboxes _failed = failures.Outboxes;
+
+    /// <summary>Outboxes to claim, as long as the last ones were.</summary>
+    private volatile int _claim = options.QueryMessageLimit;
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         using var abandon = new CancellationTokenSource();
         await using var drain = stoppingToken.Register(() => abandon.CancelAfter(DrainLimit));
-        var loops = Enumerable.Range(0, options.Sql.HasRowLocks ? 2 : 1).Select(_ => RepeatAsync(DeliverAsync, stoppingToken, abandon.Token));
-        await Task.WhenAll(loops.Append(RepeatAsync(RetryAsync, stoppingToken, abandon.Token)));
+        List<Task> loops = [RepeatAsync(DeliverAsync, stoppingToken, abandon.Token), RepeatAsync(RetryAsync, stoppingToken, abandon.Token)];
+        if (options.Sql.HasRowLocks)
+            loops.Add(RepeatAsync(HelpAsync, stoppingToken, abandon.Token));
+        await Task.WhenAll(loops);
     }
 
     private async Task RepeatAsync(
@@ -64,19 +79,39 @@ internal sealed partial class OutboxDeliveryService<TDbContext>(
 
     private async Task DeliverAsync(CancellationToken stop, CancellationToken abandon)
     {
+        var started = Stopwatch.GetTimestamp();
+        if (await TakeAsync(stop, abandon))
+            return;
+        await signal.WaitAsync(options.QueryDelay, stop);
+        // At once after a pause; but what comes one by one without any goes together.
+        if (Gather - Stopwatch.GetElapsedTime(started) is { Ticks: > 0 } rest)
+            await PauseAsync(rest, stop);
+    }
+
+    private async Task HelpAsync(CancellationToken stop, CancellationToken abandon)
+    {
+        await _help.WaitAsync(stop);
+        while (await TakeAsync(stop, abandon))
+            stop.ThrowIfCancellationRequested();
+    }
+
+    /// <summary>Delivers what there is. Says whether to look again at once.</summary>
+    private async Task<bool> TakeAsync(CancellationToken stop, CancellationToken abandon)
+    {
         await WaitForBusAsync(stop);
-        var result = await RunPassAsync(new OutboxSelection(options.QueryMessageLimit, Only: null, _failed.All), stop, abandon);
+        var result = await RunPassAsync(new OutboxSelection(_claim, Only: null, _failed.All), stop, abandon);
         if (IsOutage(result))
         {
             await PauseAsync(RetryLook, stop);
-            return;
+            return true;
         }
 
         Record(result);
-        if (result.IsFull)
-            signal.Wake(); // The other loop can help.
-        else
-            await signal.WaitAsync(options.QueryDelay, stop);
+        if (result.Messages > 0)
+            _claim = Math.Clamp(PassMessages * result.Deliveries.Count / result.Messages, 1, options.QueryMessageLimit);
+        if (result.IsFull && _help.CurrentCount == 0)
+            _help.Release();
+        return result.IsFull;
     }
 
     private async Task RetryAsync(CancellationToken stop, CancellationToken abandon)

@@ -5,11 +5,12 @@ namespace MassTransit.EntityFrameworkCoreIntegration;
 
 /// <summary>What a pass did.</summary>
 /// <param name="IsFull">Whether it stopped at a limit, so that more may wait.</param>
+/// <param name="Messages">Messages that were read.</param>
 /// <param name="Done">Messages that were delivered and deleted.</param>
 /// <param name="Deliveries">Per outbox, what became of it, and when its oldest message was sent by the application.</param>
-internal sealed record OutboxPassResult(bool IsFull, int Done, IReadOnlyList<(OutboxDelivery Delivery, DateTime Since)> Deliveries)
+internal sealed record OutboxPassResult(bool IsFull, int Messages, int Done, IReadOnlyList<(OutboxDelivery Delivery, DateTime Since)> Deliveries)
 {
-    public static OutboxPassResult Nothing { get; } = new(false, 0, []);
+    public static OutboxPassResult Nothing { get; } = new(false, 0, 0, []);
 }
 
 /// <summary>One pass over the outboxes: claim, send, delete what was confirmed.</summary>
@@ -58,7 +59,7 @@ internal sealed class OutboxPass<TDbContext>(
         // An outbox without messages, which another implementation may leave, goes too.
         if (delivered.Length > 0 || outboxes.Count < ids.Length && !isFull)
             await DeleteAsync(ids, delivered);
-        return new OutboxPassResult(isFull, delivered.Length, [.. deliveries.Select(d => (d, outboxes[d.OutboxId][0].SentTime))]);
+        return new OutboxPassResult(isFull, messages.Count, delivered.Length, [.. deliveries.Select(d => (d, outboxes[d.OutboxId][0].SentTime))]);
     }
 
     private Task DeleteAsync(Guid[] claimed, long[] delivered) => options.Sql.HasRowLocks

@@ -47,7 +47,7 @@ internal sealed class OutboxSender(TimeProvider clock)
             // wait for that too, and go on in any order; hence they start only after it.
             var isLast = started == messages.Count - 1;
             var goesAlone = message.DestinationAddress is { } address && warm.Add(address);
-            var pipe = new OrderedSendPipe(message, started, turn, new ArraySegment<Task>(sends, 0, started), isLast || goesAlone);
+            var pipe = new OrderedSendPipe(message, started, turn, new ArraySegment<Task>(sends, 0, started), isLast || goesAlone, clock);
             var send = SendAndReleaseAsync(message, pipe, endpoints, window, failure, new ArraySegment<Task>(sends, 0, started));
             sends[started++] = send;
             if (goesAlone && !isLast)

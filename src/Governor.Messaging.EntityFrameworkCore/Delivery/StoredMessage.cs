@@ -1,10 +1,12 @@
+using System.Net.Mime;
+using MassTransit.Context;
 using MassTransit.Middleware;
 using MassTransit.Serialization;
 
 namespace MassTransit.EntityFrameworkCoreIntegration;
 
 /// <summary>A row of the outbox as MassTransit's send pipe reads it.</summary>
-internal sealed class StoredMessage(OutboxMessage message) : OutboxMessageContext
+internal sealed class StoredMessage(OutboxMessage message, TimeProvider clock) : OutboxMessageContext
 {
     private readonly Lazy<Headers> _headers = new(() => new DictionarySendHeaders(OutboxJson.Read(message.Headers)!));
     private readonly Lazy<Dictionary<string, object>> _properties = new(() => OutboxJson.Read(message.Properties));
@@ -46,4 +48,26 @@ internal sealed class StoredMessage(OutboxMessage message) : OutboxMessageContex
     public Headers Headers => _headers.Value;
 
     public HostInfo Host => MassTransit.Metadata.HostMetadataCache.Host;
+
+    /// <summary>Makes the context of a send that of the captured message.</summary>
+    public void ApplyTo(SendContext context)
+    {
+        context.MessageId = MessageId;
+        context.RequestId = RequestId;
+        context.CorrelationId = CorrelationId;
+        context.ConversationId = ConversationId;
+        context.InitiatorId = InitiatorId;
+        context.SourceAddress = SourceAddress;
+        context.DestinationAddress = DestinationAddress;
+        context.ResponseAddress = ResponseAddress;
+        context.FaultAddress = FaultAddress;
+        context.ContentType = new ContentType(ContentType);
+        context.SupportedMessageTypes = MessageType.Split(';', StringSplitOptions.RemoveEmptyEntries);
+        if (ExpirationTime is { } expiration)
+            context.TimeToLive = expiration - clock.GetUtcNow().UtcDateTime is { Ticks: > 0 } left ? left : TimeSpan.FromMilliseconds(1);
+        foreach (var header in Headers.GetAll())
+            context.Headers.Set(header.Key, header.Value);
+        if (context is TransportSendContext transport)
+            transport.ReadPropertiesFrom(Properties);
+    }
 }

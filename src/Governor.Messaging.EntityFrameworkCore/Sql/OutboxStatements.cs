@@ -53,10 +53,11 @@ internal abstract class OutboxStatements
         var texts = TextsOf(context);
         var parameters = new List<object>();
         AddMessages(context, texts.Columns, messages, parameters);
+        var insert = messages.Count == 1 && texts.InsertOneMessage is { } one ? one : texts.InsertMessages;
         if (outboxes.Count == 0)
-            return new SqlStatement(texts.InsertMessages, [.. parameters]);
+            return new SqlStatement(insert, [.. parameters]);
 
-        var text = new System.Text.StringBuilder(texts.InsertMessages);
+        var text = new System.Text.StringBuilder(insert);
         foreach (var outbox in outboxes)
         {
             text.Append(';').AppendLine().Append(texts.InsertState).Append($"({{{parameters.Count}}}, {{{parameters.Count + 1}}}, ")
@@ -98,6 +99,9 @@ internal abstract class OutboxStatements
     /// <summary>The value of an interval for <see cref="NowPlus"/>.</summary>
     protected abstract object Offset(TimeSpan interval);
 
+    /// <summary>A simpler statement for a single message; null where there is none.</summary>
+    protected virtual string? InsertOneMessage(string table, Column[] columns) => null;
+
     protected abstract string InsertMessages(string table, Column[] columns);
 
     protected abstract void AddMessages(DbContext context, Column[] columns, IReadOnlyList<OutboxMessage> messages, List<object> parameters);
@@ -133,7 +137,7 @@ internal abstract class OutboxStatements
         var state = TableNames.Of<OutboxState>(context);
         var columns = Written.Select(column => new Column(
             messages.Column(column.Name), messages.Property(column.Name), column.Value)).ToArray();
-        texts = new ModelTexts(columns, InsertMessages(messages.Table, columns),
+        texts = new ModelTexts(columns, InsertMessages(messages.Table, columns), InsertOneMessage(messages.Table, columns),
             $"INSERT INTO {state.Table} ({state.Column(nameof(OutboxState.OutboxId))}, {state.Column(nameof(OutboxState.LockId))}, "
             + $"{state.Column(nameof(OutboxState.Created))}) VALUES ",
             EnterInboxText(context));
@@ -141,7 +145,7 @@ internal abstract class OutboxStatements
         return texts;
     }
 
-    private sealed record ModelTexts(Column[] Columns, string InsertMessages, string InsertState, string EnterInbox);
+    private sealed record ModelTexts(Column[] Columns, string InsertMessages, string? InsertOneMessage, string InsertState, string EnterInbox);
 
     /// <summary>A column to write, with what turns a property's value into the database's.</summary>
     protected sealed class Column(string name, IProperty property, Func<OutboxMessage, object?> read)
