@@ -152,7 +152,23 @@ internal sealed class Tally : ISendObserver
     private readonly Lock _lock = new();
     private int _count;
     private int _target = int.MaxValue;
+    private int _first;
+    private long _started;
     private TaskCompletionSource<long> _reached = new();
+
+    /// <summary>Counts so many after the first few, in which everything warms up; gives how long they took.</summary>
+    public async Task<TimeSpan> TimeAsync(int first, int count)
+    {
+        Task<long> reached;
+        lock (_lock)
+        {
+            _first = first;
+            reached = CountTo(first + count);
+        }
+
+        var ended = await reached.WaitAsync(TimeSpan.FromMinutes(2));
+        return System.Diagnostics.Stopwatch.GetElapsedTime(_started, ended);
+    }
 
     /// <summary>Starts again; gives the <see cref="System.Diagnostics.Stopwatch"/> time at which so many will have been.</summary>
     public Task<long> CountTo(int target)
@@ -168,8 +184,12 @@ internal sealed class Tally : ISendObserver
     public void Add()
     {
         lock (_lock)
-            if (++_count == _target)
+        {
+            if (++_count == _first)
+                _started = System.Diagnostics.Stopwatch.GetTimestamp();
+            if (_count == _target)
                 _reached.TrySetResult(System.Diagnostics.Stopwatch.GetTimestamp());
+        }
     }
 
     public Task PreSend<T>(SendContext<T> context) where T : class => Task.CompletedTask;

@@ -1,13 +1,13 @@
-using System.Diagnostics;
 using MassTransit;
 
 namespace Governor.Benchmarks;
 
-/// <summary>Messages that wait in a queue for a consumer that sends one message for each: from its first entry to the last confirm.</summary>
+/// <summary>Messages that wait in a queue for a consumer that sends one message for each: after some to warm up, until the last confirm.</summary>
 internal sealed class ConsumerCases : CaseGroup
 {
     private const string Queue = "work";
     private const int Count = 3_000;
+    private const int WarmUp = 500;
     private const int AtOnce = 32;
 
     private readonly Servers _servers;
@@ -36,25 +36,23 @@ internal sealed class ConsumerCases : CaseGroup
         await Queues.PurgeAsync(_servers, "sink", cancellationToken);
         await Queues.PurgeAsync(_servers, Queue, cancellationToken);
         await using (var filler = await BenchmarkHost.StartAsync(_servers, delivers: false))
-            await Baselines.SendAsync(filler, new Uri($"queue:{Queue}"), Count, cancellationToken);
+            await Baselines.SendAsync(filler, new Uri($"queue:{Queue}"), WarmUp + Count, cancellationToken);
 
-        long started = 0;
         var all = new Tally();
-        var reached = all.CountTo(Count);
+        var timed = all.TimeAsync(WarmUp, Count);
         await using var host = await BenchmarkHost.StartAsync(_servers,
             bus => bus.AddConsumer<PayloadConsumer>(),
             (context, bus) => bus.ReceiveEndpoint(Queue, endpoint =>
             {
                 endpoint.PrefetchCount = 2 * AtOnce;
                 endpoint.ConcurrentMessageLimit = AtOnce;
-                endpoint.UseExecute(_ => Interlocked.CompareExchange(ref started, Stopwatch.GetTimestamp(), 0));
                 if (outbox)
                     endpoint.UseEntityFrameworkOutbox<BenchmarkDbContext>(context);
                 endpoint.ConfigureConsumer<PayloadConsumer>(context);
             }), confirmed: all);
-        var ended = await reached.WaitAsync(TimeSpan.FromMinutes(2), cancellationToken);
+        var elapsed = await timed;
         await host.DrainAsync(cancellationToken);
-        return Baselines.Rate(Count, Stopwatch.GetElapsedTime(started, ended));
+        return Baselines.Rate(Count, elapsed);
     }
 
     private sealed class PayloadConsumer : IConsumer<Payload>

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -30,8 +29,8 @@ internal sealed partial class OutboxDeliveryService<TDbContext>(
     /// <summary>Messages that a pass is after: enough to make up for its statements, few enough to leave the other loop some.</summary>
     private const int PassMessages = 500;
 
-    /// <summary>Passes that find little follow each other no faster than this.</summary>
-    private static readonly TimeSpan Gather = TimeSpan.FromMilliseconds(10);
+    /// <summary>How long messages gather while others keep coming: passes that find little cost more than they deliver.</summary>
+    private static readonly TimeSpan Gather = TimeSpan.FromMilliseconds(20);
 
     /// <summary>Raised when a pass leaves something.</summary>
     private readonly SemaphoreSlim _help = new(0);
@@ -79,13 +78,12 @@ internal sealed partial class OutboxDeliveryService<TDbContext>(
 
     private async Task DeliverAsync(CancellationToken stop, CancellationToken abandon)
     {
-        var started = Stopwatch.GetTimestamp();
         if (await TakeAsync(stop, abandon))
             return;
+        // A message after a pause leaves at once; of a stream that goes on, many leave together.
+        if (signal.IsRaised)
+            await PauseAsync(Gather, stop);
         await signal.WaitAsync(options.QueryDelay, stop);
-        // At once after a pause; but what comes one by one without any goes together.
-        if (Gather - Stopwatch.GetElapsedTime(started) is { Ticks: > 0 } rest)
-            await PauseAsync(rest, stop);
     }
 
     private async Task HelpAsync(CancellationToken stop, CancellationToken abandon)

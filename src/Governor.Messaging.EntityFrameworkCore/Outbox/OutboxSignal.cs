@@ -24,6 +24,9 @@ internal sealed class OutboxSignal<TDbContext>(OutboxOptions<TDbContext> options
                 _ => Raise(), CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
     }
 
+    /// <summary>Whether the next wait will end at once.</summary>
+    public bool IsRaised => _here.Reader.Count > 0;
+
     /// <summary>Wakes the delivery of this process.</summary>
     public void Wake() => _here.Writer.TryWrite(true);
 
