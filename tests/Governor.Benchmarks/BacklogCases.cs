@@ -1,6 +1,6 @@
 namespace Governor.Benchmarks;
 
-/// <summary>Whether a long backlog slows delivery down: the first 50,000 deliveries of 1,000,000 waiting rows, against all of 5,000.</summary>
+/// <summary>Whether a long backlog slows delivery down: the first 50,000 deliveries of 1,000,000 waiting rows, against ten times 5,000.</summary>
 internal sealed class BacklogCases : CaseGroup
 {
     private const int Short = 5_000;
@@ -14,8 +14,8 @@ internal sealed class BacklogCases : CaseGroup
         _servers = servers;
         Cases =
         [
-            new("deliver-5000", "/s", ct => DeliverAsync(Short, Short, ct)),
-            new("backlog", "/s", ct => DeliverAsync(Long, First, ct), "deliver-5000", 0.8),
+            new("deliver-5000", "/s", ct => DeliverAsync(Short, Short, First / Short, ct)),
+            new("backlog", "/s", ct => DeliverAsync(Long, First, 1, ct), "deliver-5000", 0.8),
         ];
     }
 
@@ -27,11 +27,18 @@ internal sealed class BacklogCases : CaseGroup
 
     public override async ValueTask DisposeAsync() => await Backlog.ExecuteAsync(_servers, "TRUNCATE \"OutboxMessage\", \"OutboxState\"");
 
-    private async Task<double> DeliverAsync(int waiting, int count, CancellationToken cancellationToken)
+    // The queue grows to the same length in both cases: that slows the broker.
+    private async Task<double> DeliverAsync(int waiting, int count, int times, CancellationToken cancellationToken)
     {
         await Queues.PurgeAsync(_servers, "sink", cancellationToken);
         await using var host = await BenchmarkHost.StartAsync(_servers);
-        await Backlog.FillAsync(_servers, waiting, 1, cancellationToken);
-        return await DeliveryCases.DeliverAsync(host, count);
+        var elapsed = TimeSpan.Zero;
+        for (var i = 0; i < times; i++)
+        {
+            await Backlog.FillAsync(_servers, waiting, 1, cancellationToken);
+            elapsed += count / await DeliveryCases.DeliverAsync(host, count) * TimeSpan.FromSeconds(1);
+        }
+
+        return Baselines.Rate(count * times, elapsed);
     }
 }

@@ -5,7 +5,14 @@ namespace MassTransit.EntityFrameworkCoreIntegration;
 /// <summary>The place in an outbox that goes to the channel next.</summary>
 internal sealed class OutboxTurn
 {
+    private const int Closed = int.MinValue;
+
     private int _next;
+
+    /// <summary>The outbox is done with for now: whatever the transport still holds must not leave later.</summary>
+    public void Close() => Volatile.Write(ref _next, Closed);
+
+    public bool IsClosed => Volatile.Read(ref _next) == Closed;
 
     /// <exception cref="OutboxInterruptedException">Another message should have gone before, or this one has gone already.</exception>
     public void Take(int place)
@@ -54,7 +61,7 @@ internal sealed class OrderedSendPipe : IPipe<SendContext>
 
     private void TakeTurn()
     {
-        if (_sent && _mayRepeat)
+        if (_sent && _mayRepeat && !_turn.IsClosed)
             return;
         _turn.Take(_place);
         _sent = true;

@@ -48,9 +48,7 @@ internal sealed partial class OutboxListener(
                 };
                 pause = TimeSpan.FromSeconds(1);
                 outboxes.ForEach(outbox => outbox.Wake());
-                while (true)
-                    if (!await connection.WaitAsync(Quiet, stop))
-                        await context.Database.ExecuteSqlRawAsync("SELECT 1", stop); // Finds out that the other end is gone.
+                await WaitAsync(connection, stop);
             }
             catch (Exception) when (stop.IsCancellationRequested)
             {
@@ -65,6 +63,29 @@ internal sealed partial class OutboxListener(
         }
     }
 
+    private static async Task WaitAsync(NpgsqlConnection connection, CancellationToken stop)
+    {
+        try
+        {
+            while (true)
+                if (!await connection.WaitAsync(Quiet, stop))
+                    await ExecuteAsync(connection, "SELECT 1", stop); // Finds out that the other end is gone.
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            // A pool that does not reset its connections would hand this one on, still listening.
+            await ExecuteAsync(connection, "UNLISTEN *", CancellationToken.None);
+            throw;
+        }
+    }
+
+    private static async Task ExecuteAsync(NpgsqlConnection connection, string sql, CancellationToken cancellationToken)
+    {
+        await using var command = connection.CreateCommand();
+        command.CommandText = sql;
+        await command.ExecuteNonQueryAsync(cancellationToken);
+    }
+
     private static async Task<Dictionary<string, Action>> SubscribeAsync(
         IServiceProvider provider, NpgsqlConnection connection, List<OutboxListenerTarget> outboxes, CancellationToken stop)
     {
@@ -75,9 +96,7 @@ internal sealed partial class OutboxListener(
             wakes[channel] = wakes.GetValueOrDefault(channel) + outbox.Wake;
         }
 
-        await using var command = connection.CreateCommand();
-        command.CommandText = string.Concat(wakes.Keys.Select(channel => $"LISTEN {channel};"));
-        await command.ExecuteNonQueryAsync(stop);
+        await ExecuteAsync(connection, string.Concat(wakes.Keys.Select(channel => $"LISTEN {channel};")), stop);
         return wakes;
     }
 

@@ -54,10 +54,26 @@ internal sealed class OutboxSender(TimeProvider clock)
                 await Task.WhenAny(send); // If it fails, that is judged below.
         }
 
-        return await JudgeAsync(outboxId, sends.AsMemory(0, started));
+        var delivery = await JudgeAsync(outboxId, sends.AsMemory(0, started));
+        turn.Close();
+        return delivery;
     }
 
     public static SemaphoreSlim CreateWindow() => new(Window, Window);
+
+    /// <summary>Waits no longer than allowed, also for a transport that does not heed the token; what it still holds then has lost its turn.</summary>
+    private static async Task BoundedAsync(Task send, CancellationToken abandon)
+    {
+        try
+        {
+            await send.WaitAsync(abandon);
+        }
+        catch (OperationCanceledException) when (!send.IsCompleted)
+        {
+            _ = send.ContinueWith(late => late.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
+            throw;
+        }
+    }
 
     private static async Task<OutboxDelivery> JudgeAsync(Guid outboxId, ReadOnlyMemory<Task> sends)
     {
@@ -96,7 +112,7 @@ internal sealed class OutboxSender(TimeProvider clock)
             if (message.DestinationAddress is not { } address)
                 throw new InvalidOperationException($"Message {message.MessageId} has no destination address.");
             var endpoint = await endpoints(address);
-            await endpoint.Send(new SerializedMessageBody(), pipe, failure.Token);
+            await BoundedAsync(endpoint.Send(new SerializedMessageBody(), pipe, failure.Token), failure.Token);
         }
         catch (Exception exception)
         {

@@ -14,6 +14,10 @@ internal static class OutboxMessageCapture
         context.MessageId ??= NewId.NextGuid();
         context.ConversationId ??= context.MessageId;
 
+        // The delay is spent in the outbox: the transport is not to wait again.
+        var due = context.Delay is { } delay ? now + delay : (DateTime?)null;
+        context.Delay = null;
+
         var properties = new Dictionary<string, object>(StringComparer.Ordinal);
         if (context is TransportSendContext<T> transport)
             transport.WritePropertiesTo(properties);
@@ -22,7 +26,7 @@ internal static class OutboxMessageCapture
         {
             MessageId = context.MessageId.Value,
             SentTime = sentTime,
-            EnqueueTime = context.Delay is { } delay ? now + delay : null,
+            EnqueueTime = due,
             ExpirationTime = context.TimeToLive is { } timeToLive ? sentTime + timeToLive : null,
             ConversationId = context.ConversationId,
             CorrelationId = context.CorrelationId,

@@ -28,9 +28,9 @@ public sealed class Recorder
     }
 
     /// <summary>Waits until so many messages of the type were received.</summary>
-    public async Task<List<T>> UntilAsync<T>(int count)
+    public async Task<List<T>> UntilAsync<T>(int count, TimeSpan? limit = null)
     {
-        var deadline = Task.Delay(TimeSpan.FromSeconds(30));
+        var deadline = Task.Delay(limit ?? TimeSpan.FromSeconds(60));
         while (true)
         {
             Task changed;
@@ -51,13 +51,14 @@ public sealed class Recorder
 
 public static class Eventually
 {
-    /// <summary>Polls a condition until it holds, at most 30 s.</summary>
-    public static async Task HoldsAsync(Func<Task<bool>> condition, string what)
+    /// <summary>Polls a condition until it holds, by default at most a minute.</summary>
+    public static async Task HoldsAsync(Func<Task<bool>> condition, string what, TimeSpan? limit = null)
     {
-        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        var patience = limit ?? TimeSpan.FromSeconds(60);
+        using var deadline = new CancellationTokenSource(patience);
         using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(25));
         while (!await condition())
             if (deadline.IsCancellationRequested || !await timer.WaitForNextTickAsync(CancellationToken.None))
-                throw new TimeoutException($"Not within 30 s: {what}.");
+                throw new TimeoutException($"Not within {patience}: {what}.");
     }
 }

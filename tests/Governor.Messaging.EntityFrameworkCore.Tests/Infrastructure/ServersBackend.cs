@@ -19,6 +19,9 @@ public sealed class ServersBackend : Backend
     /// <summary>The broker's port, for a test that puts itself in between.</summary>
     public int RabbitMqPort => _rabbitMq.Port;
 
+    /// <summary>The virtual host, with the user's name and password.</summary>
+    public Uri BrokerUri => new($"amqp://{_rabbitMq.UserInfo}@{_rabbitMq.Host}:{_rabbitMq.Port}/{_name}");
+
     /// <summary>Where buses connect, if not to the broker itself.</summary>
     public int? ConnectTo { get; set; }
 

@@ -12,14 +12,14 @@ namespace Governor.Messaging.EntityFrameworkCore.Tests;
 public sealed class TestHost : IAsyncDisposable
 {
     // MassTransit keeps the last host's loggers in a static field: they must outlive every host.
-    private static readonly ILoggerFactory Loggers = LoggerFactory.Create(logging => logging
+    public static readonly ILoggerFactory Loggers = LoggerFactory.Create(logging => logging
         .SetMinimumLevel(LogLevel.Warning).AddFilter("Microsoft.EntityFrameworkCore", LogLevel.None).AddConsole());
 
     private readonly IHost _host;
 
-    private TestHost(IHost host) => _host = host;
+    private TestHost(IHost host) => (_host, Recorder) = (host, host.Services.GetRequiredService<Recorder>());
 
-    public Recorder Recorder => Service<Recorder>();
+    public Recorder Recorder { get; }
 
     public CommandCounter Commands => Service<CommandCounter>();
 
