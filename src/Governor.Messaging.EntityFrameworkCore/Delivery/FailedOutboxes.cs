@@ -69,6 +69,14 @@ internal sealed class FailedOutboxes(TimeProvider clock)
 
     public void Remove(Guid outboxId) => _failures.TryRemove(outboxId, out _);
 
+    /// <summary>After an attempt at everything that was due: what is still due was not there any more.</summary>
+    public void ForgetDue()
+    {
+        var now = clock.GetUtcNow();
+        foreach (var failure in _failures.Where(failure => failure.Value.RetryAt <= now))
+            _failures.TryRemove(failure);
+    }
+
     private OutboxFailure After(int attempts, DateTime? since)
     {
         var delay = TimeSpan.FromSeconds(Math.Pow(2, Math.Min(attempts - 1, 6)));

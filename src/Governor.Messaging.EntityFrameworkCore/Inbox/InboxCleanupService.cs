@@ -75,6 +75,8 @@ internal sealed partial class InboxCleanupService<TDbContext>(
         {
             // Until fewer than that are left.
         }
+
+        failures.Inbox.ForgetDue();
     }
 
     private async Task SendLeftoversAsync(TDbContext context, InboxState row, CancellationToken cancellationToken)

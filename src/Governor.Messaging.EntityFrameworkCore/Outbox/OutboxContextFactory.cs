@@ -43,6 +43,9 @@ internal sealed class OutboxContextFactory<TDbContext>(
             await dbContext.InTransactionAsync(options.IsolationLevel, async () =>
             {
                 (entered, failure) = (false, null);
+                if (sending is not null)
+                    marks.Abandon(sending); // An execution strategy tries once more.
+                sending = null;
                 var entry = await EnterAsync(context, consumeOptions.ConsumerId);
                 entered = true;
                 if (entry is { IsConsumed: false })
@@ -95,22 +98,30 @@ internal sealed class OutboxContextFactory<TDbContext>(
 
     private async Task<Exception?> SendAsync(ConsumeContext context, InboxSending sending, List<OutboxMessage> messages)
     {
-        if (messages.Count > 0)
+        var done = 0;
+        try
         {
-            using var deadline = new CancellationTokenSource(options.MessageDeliveryTimeout, clock);
-            using var window = OutboxSender.CreateWindow();
-            var (_, done, error) = await sender.SendAsync(sending.Entry.MessageId, messages,
-                context.ReceiveContext.SendEndpointProvider.GetSendEndpoint, window, deadline.Token, deadline.Token);
-            if (done < messages.Count)
+            if (messages.Count > 0)
             {
-                if (done > 0)
+                using var deadline = new CancellationTokenSource(options.MessageDeliveryTimeout, clock);
+                using var window = OutboxSender.CreateWindow();
+                (_, done, var error) = await sender.SendAsync(sending.Entry.MessageId, messages,
+                    context.ReceiveContext.SendEndpointProvider.GetSendEndpoint, window, deadline.Token, deadline.Token);
+                if (done is > 0 && done < messages.Count)
                     await InboxRows.DeleteFirstAsync(dbContext, sending.Entry, done, CancellationToken.None);
-                marks.Abandon(sending);
-                return error ?? InboxRows.TookTooLong(done, messages.Count);
+                if (done < messages.Count)
+                    return error ?? InboxRows.TookTooLong(done, messages.Count);
             }
         }
+        finally
+        {
+            // A duplicate may wait to hear which it is.
+            if (done == messages.Count)
+                marks.Sent(sending, done > 0);
+            else
+                marks.Abandon(sending);
+        }
 
-        marks.Sent(sending, messages.Count > 0);
         return null;
     }
 

@@ -106,9 +106,8 @@ internal abstract class OutboxStatements
 
     protected abstract void AddMessages(DbContext context, Column[] columns, IReadOnlyList<OutboxMessage> messages, List<object> parameters);
 
-    protected static DbParameter Parameter(DbContext context, string name, object value)
+    protected static DbParameter Parameter(DbCommand command, string name, object value)
     {
-        using var command = context.Database.GetDbConnection().CreateCommand();
         var parameter = command.CreateParameter();
         parameter.ParameterName = name;
         parameter.Value = value;

@@ -78,12 +78,13 @@ internal sealed class PostgresOutboxStatements : OutboxStatements
     protected override void AddMessages(
         DbContext context, Column[] columns, IReadOnlyList<OutboxMessage> messages, List<object> parameters)
     {
+        using var factory = context.Database.GetDbConnection().CreateCommand();
         for (var c = 0; c < columns.Length; c++)
         {
             var column = columns[c];
             if (messages.Count == 1)
             {
-                parameters.Add(Typed(column, Parameter(context, $"c{c}", column.ProviderValue(messages[0]) ?? DBNull.Value)));
+                parameters.Add(Typed(column, Parameter(factory, $"c{c}", column.ProviderValue(messages[0]) ?? DBNull.Value)));
                 continue;
             }
 
@@ -91,7 +92,7 @@ internal sealed class PostgresOutboxStatements : OutboxStatements
             var values = Array.CreateInstance(element, messages.Count);
             for (var m = 0; m < messages.Count; m++)
                 values.SetValue(column.ProviderValue(messages[m]), m);
-            parameters.Add(Parameter(context, $"c{c}", values));
+            parameters.Add(Parameter(factory, $"c{c}", values));
         }
     }
 

@@ -60,9 +60,12 @@ internal sealed class SqliteOutboxStatements : OutboxStatements
     }
 
     protected override void AddMessages(
-        DbContext context, Column[] columns, IReadOnlyList<OutboxMessage> messages, List<object> parameters) =>
-        parameters.Add(Parameter(context, "messages", JsonSerializer.Serialize(
+        DbContext context, Column[] columns, IReadOnlyList<OutboxMessage> messages, List<object> parameters)
+    {
+        using var factory = context.Database.GetDbConnection().CreateCommand();
+        parameters.Add(Parameter(factory, "messages", JsonSerializer.Serialize(
             messages.Select(message => columns.Select(column => Text(column.ProviderValue(message)))))));
+    }
 
     // The same text that Microsoft.Data.Sqlite writes, so that comparisons with its own parameters hold.
     private static string? Text(object? value) => value switch

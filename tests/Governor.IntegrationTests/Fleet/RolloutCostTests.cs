@@ -78,7 +78,7 @@ public sealed class RolloutCostTests
     }
 
     private static bool IsLoadOfTheSaga(Statement statement) =>
-        statement.Query.Contains("FROM rollouts", StringComparison.Ordinal) && statement.Query.Contains("FOR UPDATE", StringComparison.Ordinal);
+        statement.Query.Contains("FROM \"rollouts\"", StringComparison.Ordinal) && statement.Query.Contains("FOR UPDATE", StringComparison.Ordinal);
 
     /// <summary>Nothing is left out: statements that run by the clock have in addition what the clock took when idle.</summary>
     private static void AssertBounded(string what, IReadOnlyList<Statement> statements, long units, Clock clock)
