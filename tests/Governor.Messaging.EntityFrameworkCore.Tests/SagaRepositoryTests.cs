@@ -37,7 +37,7 @@ public abstract class SagaRepositoryTests(Backend backend)
         var bus = host.Service<IBus>();
         await Task.WhenAll(Enumerable.Range(0, 40).Select(i => bus.Publish(new ItemAdded(_order, i))));
 
-        var counted = await host.Recorder.UntilAsync<ItemCounted>(40);
+        var counted = await CountedAsync(host, 40);
         await Eventually.HoldsAsync(async () => (await OrderAsync(host))?.Items == 40, "40 items were added");
         if (outbox)
         {
@@ -68,7 +68,7 @@ public abstract class SagaRepositoryTests(Backend backend)
             await db.SaveChangesAsync();
         });
         await host.Service<IBus>().Publish(new ItemAdded(_order, 1));
-        Assert.Equal(10, Assert.Single(await host.Recorder.UntilAsync<ItemCounted>(1)).Items);
+        Assert.Equal(10, Assert.Single(await CountedAsync(host, 1)).Items);
     }
 
     [Fact]
@@ -103,6 +103,14 @@ public abstract class SagaRepositoryTests(Backend backend)
         await Eventually.HoldsAsync(
             () => host.ReadAsync(async db => await db.Orders.CountAsync(order => order.Items == 0) == 2), "both of Ann's orders are empty");
         Assert.Equal(5, await host.ReadAsync(db => db.Orders.Where(order => order.Customer == "bob").Select(order => order.Items).SingleAsync()));
+    }
+
+    // Tests of the class share their queues: what another one left there is not meant.
+    private async Task<List<ItemCounted>> CountedAsync(TestHost host, int count)
+    {
+        List<ItemCounted> Counted() => [.. host.Recorder.Snapshot().Select(r => r.Message).OfType<ItemCounted>().Where(message => message.OrderId == _order)];
+        await Eventually.HoldsAsync(() => Task.FromResult(Counted().Count >= count), $"{count} items were counted");
+        return Counted();
     }
 
     private static Task<Order?> OrderAsync(TestHost host, Guid id) =>
