@@ -149,6 +149,9 @@ internal sealed class BenchmarkHost : IAsyncDisposable
 /// <summary>Counts events, and says when there have been enough.</summary>
 internal sealed class Tally : ISendObserver
 {
+    /// <summary>Nothing here takes as long, unless something was lost.</summary>
+    public static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
+
     private readonly Lock _lock = new();
     private int _count;
     private int _target = int.MaxValue;
@@ -166,7 +169,7 @@ internal sealed class Tally : ISendObserver
             reached = CountTo(first + count);
         }
 
-        var ended = await reached.WaitAsync(TimeSpan.FromMinutes(2));
+        var ended = await reached.WaitAsync(Patience);
         return System.Diagnostics.Stopwatch.GetElapsedTime(_started, ended);
     }
 

@@ -12,7 +12,7 @@ internal sealed class ConsumerCases : CaseGroup
 
     private readonly Servers _servers;
 
-    private ConsumerCases(Servers servers)
+    public ConsumerCases(Servers servers)
     {
         _servers = servers;
         Cases =
@@ -23,8 +23,6 @@ internal sealed class ConsumerCases : CaseGroup
     }
 
     public override IReadOnlyList<Case> Cases { get; }
-
-    public static Task<CaseGroup> OpenAsync(Servers servers) => Task.FromResult<CaseGroup>(new ConsumerCases(servers));
 
     public override Task PrepareAsync() => Task.CompletedTask;
 

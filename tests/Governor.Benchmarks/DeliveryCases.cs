@@ -11,7 +11,7 @@ internal sealed class DeliveryCases : CaseGroup
     private readonly Servers _servers;
     private BenchmarkHost _host = null!;
 
-    private DeliveryCases(Servers servers)
+    public DeliveryCases(Servers servers)
     {
         _servers = servers;
         Cases =
@@ -26,8 +26,6 @@ internal sealed class DeliveryCases : CaseGroup
     }
 
     public override IReadOnlyList<Case> Cases { get; }
-
-    public static Task<CaseGroup> OpenAsync(Servers servers) => Task.FromResult<CaseGroup>(new DeliveryCases(servers));
 
     public override async Task PrepareAsync()
     {
@@ -47,7 +45,7 @@ internal sealed class DeliveryCases : CaseGroup
         var reached = host.Confirmed.CountTo(count);
         var started = Stopwatch.GetTimestamp();
         await host.SendThroughOutboxAsync(Backlog.Sink, Guid.NewGuid());
-        return Baselines.Rate(count, Stopwatch.GetElapsedTime(started, await reached));
+        return Baselines.Rate(count, Stopwatch.GetElapsedTime(started, await reached.WaitAsync(Tally.Patience)));
     }
 
     private async Task<double> DeliverAsync(int outboxes, int messages, CancellationToken cancellationToken)

@@ -8,7 +8,7 @@ internal sealed class EndToEndCases : CaseGroup
     private readonly Servers _servers;
     private BenchmarkHost _host = null!;
 
-    private EndToEndCases(Servers servers)
+    public EndToEndCases(Servers servers)
     {
         _servers = servers;
         Cases =
@@ -21,8 +21,6 @@ internal sealed class EndToEndCases : CaseGroup
     }
 
     public override IReadOnlyList<Case> Cases { get; }
-
-    public static Task<CaseGroup> OpenAsync(Servers servers) => Task.FromResult<CaseGroup>(new EndToEndCases(servers));
 
     public override async Task PrepareAsync()
     {
@@ -46,7 +44,7 @@ internal sealed class EndToEndCases : CaseGroup
             for (var i = 0; i < count / writers; i++)
                 await _host.SendThroughOutboxAsync(Backlog.Sink, Guid.NewGuid());
         }, cancellationToken)));
-        var rate = Baselines.Rate(count, Stopwatch.GetElapsedTime(started, await reached));
+        var rate = Baselines.Rate(count, Stopwatch.GetElapsedTime(started, await reached.WaitAsync(Tally.Patience, cancellationToken)));
         await _host.DrainAsync(cancellationToken);
         return rate;
     }

@@ -21,7 +21,7 @@ internal sealed class LatencyCases : CaseGroup
     private BenchmarkHost _host = null!;
     private Process _writer = null!;
 
-    private LatencyCases(Servers servers)
+    public LatencyCases(Servers servers)
     {
         _servers = servers;
         Cases =
@@ -34,8 +34,6 @@ internal sealed class LatencyCases : CaseGroup
     }
 
     public override IReadOnlyList<Case> Cases { get; }
-
-    public static Task<CaseGroup> OpenAsync(Servers servers) => Task.FromResult<CaseGroup>(new LatencyCases(servers));
 
     public override async Task PrepareAsync()
     {

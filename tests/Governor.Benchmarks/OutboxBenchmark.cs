@@ -11,23 +11,22 @@ internal static class OutboxBenchmark
         {
             await using var servers = await Servers.OpenAsync(cancellationToken);
             await BenchmarkHost.CreateTablesAsync(servers, cancellationToken);
-            Func<Task<CaseGroup>>[] groups =
+            CaseGroup[] groups =
             [
-                () => DeliveryCases.OpenAsync(servers), () => EndToEndCases.OpenAsync(servers), () => LatencyCases.OpenAsync(servers),
-                () => ConsumerCases.OpenAsync(servers), () => SagaCases.OpenAsync(servers), () => BacklogCases.OpenAsync(servers),
+                new DeliveryCases(servers), new EndToEndCases(servers), new LatencyCases(servers), new ConsumerCases(servers),
+                new SagaCases(servers), new BacklogCases(servers),
             ];
+            var known = groups.SelectMany(group => group.Cases.Select(c => c.Name)).ToArray();
+            if (only.Except(known).ToArray() is { Length: > 0 } unknown)
+                throw new InvalidOperationException($"There is no case {string.Join(", ", unknown)}; there are: {string.Join(", ", known)}.");
             var results = new List<Measured>();
-            var known = new List<string>();
-            foreach (var open in groups)
+            foreach (var group in groups)
             {
-                await using var group = await open();
-                known.AddRange(group.Cases.Select(c => c.Name));
+                await using var measured = group;
                 if (only.Length == 0 || group.Cases.Any(c => only.Contains(c.Name)))
                     results.AddRange(await MeasureAsync(group, runs, cancellationToken));
             }
 
-            if (only.Except(known).ToArray() is { Length: > 0 } unknown)
-                throw new InvalidOperationException($"There is no case {string.Join(", ", unknown)}; there are: {string.Join(", ", known)}.");
             (json ? (Action<IEnumerable<Measured>>)Report.WriteJson : Report.WriteTable)(results);
             return 0;
         }

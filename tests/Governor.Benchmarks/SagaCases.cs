@@ -16,7 +16,7 @@ internal sealed class SagaCases : CaseGroup
     private readonly Servers _servers;
     private readonly Guid[] _ids = [.. Enumerable.Range(0, 100).Select(_ => Guid.NewGuid())];
 
-    private SagaCases(Servers servers)
+    public SagaCases(Servers servers)
     {
         _servers = servers;
         Cases =
@@ -29,8 +29,6 @@ internal sealed class SagaCases : CaseGroup
     }
 
     public override IReadOnlyList<Case> Cases { get; }
-
-    public static Task<CaseGroup> OpenAsync(Servers servers) => Task.FromResult<CaseGroup>(new SagaCases(servers));
 
     public override async Task PrepareAsync()
     {

@@ -66,8 +66,16 @@ internal sealed class Servers : IAsyncDisposable
 
         var servers = new Servers($"governor-benchmark-{Guid.NewGuid():N}", started);
         Environment.SetEnvironmentVariable(NameVariable, servers.Name);
-        await servers.CreateAsync(cancellationToken);
-        return servers;
+        try
+        {
+            await servers.CreateAsync(cancellationToken);
+            return servers;
+        }
+        catch
+        {
+            await servers.DisposeAsync();
+            throw;
+        }
     }
 
     public async ValueTask DisposeAsync()
