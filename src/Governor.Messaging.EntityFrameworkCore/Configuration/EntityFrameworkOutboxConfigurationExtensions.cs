@@ -27,7 +27,7 @@ public static class EntityFrameworkOutboxConfigurationExtensions
     }
 
     /// <summary>
-    /// Runs every consumer and saga of a receive endpoint in one transaction of its scope's DbContext, which also holds what it
+    /// Runs every consumer, saga and activity of a receive endpoint in one transaction of its scope's DbContext, which also holds what it
     /// publishes and sends. Needs <see cref="AddEntityFrameworkOutbox{TDbContext}"/>. Batch consumers are left alone.
     /// </summary>
     /// <remarks>At the end the DbContext is saved. Configure retries outside: every attempt gets a scope and a DbContext of its own.</remarks>
@@ -41,6 +41,7 @@ public static class EntityFrameworkOutboxConfigurationExtensions
         configurator.ConnectConsumerConfigurationObserver(observer);
         configurator.ConnectSagaConfigurationObserver(observer);
         configurator.ConnectActivityConfigurationObserver(observer);
+        configurator.ConnectActivityConfigurationObserver(new ActivityAttemptObserver());
     }
 
     /// <summary>The outbox lies in PostgreSQL.</summary>

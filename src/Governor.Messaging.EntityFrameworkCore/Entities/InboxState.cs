@@ -1,7 +1,6 @@
 namespace MassTransit.EntityFrameworkCoreIntegration;
 
 /// <summary>One message as received by one consumer; the key of duplicate detection.</summary>
-/// <remarks>Mapped from the start so that the schema need not change; nothing writes it yet (see README).</remarks>
 public sealed class InboxState
 {
     /// <summary>Key, given by the database.</summary>
@@ -10,7 +9,7 @@ public sealed class InboxState
     /// <summary>Id of the received message; unique together with <see cref="ConsumerId"/>.</summary>
     public Guid MessageId { get; set; }
 
-    /// <summary>Id derived from the endpoint and the consumer that handle the message.</summary>
+    /// <summary>Id derived from the endpoint and the consumer that handle the message; for an activity, also from the step of its routing slip.</summary>
     public Guid ConsumerId { get; set; }
 
     /// <summary>Changes with every attempt that takes the row.</summary>

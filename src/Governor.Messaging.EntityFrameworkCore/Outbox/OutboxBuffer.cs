@@ -16,6 +16,22 @@ internal sealed class OutboxBuffer
         }
     }
 
+    public int Count
+    {
+        get
+        {
+            lock (_lock)
+                return _messages.Count;
+        }
+    }
+
+    /// <summary>Forgets all but the first messages.</summary>
+    public void Truncate(int count)
+    {
+        lock (_lock)
+            _messages.RemoveRange(count, _messages.Count - count);
+    }
+
     /// <exception cref="InvalidOperationException">The transaction that would have written the message is over.</exception>
     public void Add(OutboxMessage message)
     {

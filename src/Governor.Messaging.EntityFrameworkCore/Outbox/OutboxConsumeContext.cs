@@ -9,10 +9,12 @@ namespace MassTransit.EntityFrameworkCoreIntegration;
 internal sealed class OutboxConsumeContext<TDbContext, T>(
     ConsumeContext<T> context, OutboxConsumeOptions options, IServiceProvider provider,
     TDbContext dbContext, OutboxWriter<TDbContext> writer, TimeProvider clock, InboxEntry? entry)
-    : OutboxConsumeContextProxy<T>(context, options, provider)
+    : OutboxConsumeContextProxy<T>(context, options, provider), IAttempts
     where TDbContext : DbContext
     where T : class
 {
+    private const string Savepoint = "outbox_attempt";
+
     private readonly OutboxBuffer _buffer = new();
     private bool _consumed = entry?.IsConsumed == true;
 
@@ -40,6 +42,24 @@ internal sealed class OutboxConsumeContext<TDbContext, T>(
     {
         _buffer.Add(OutboxMessageCapture.Capture(context, clock));
         return Task.CompletedTask;
+    }
+
+    public async Task AttemptAsync(Func<Task> attempt)
+    {
+        var transaction = dbContext.Database.CurrentTransaction ?? throw new InvalidOperationException("The transaction of the outbox is over.");
+        var captured = _buffer.Count;
+        await transaction.CreateSavepointAsync(Savepoint, CancellationToken);
+        try
+        {
+            await attempt();
+        }
+        catch
+        {
+            _buffer.Truncate(captured);
+            dbContext.ChangeTracker.Clear();
+            await transaction.RollbackToSavepointAsync(Savepoint, CancellationToken.None);
+            throw;
+        }
     }
 
     /// <summary>The consumer is through: saves what it left in the DbContext, and writes its messages.</summary>

@@ -46,7 +46,7 @@ internal sealed class OutboxContextFactory<TDbContext>(
                 if (sending is not null)
                     marks.Abandon(sending); // An execution strategy tries once more.
                 sending = null;
-                var entry = await EnterAsync(context, consumeOptions.ConsumerId);
+                var entry = await EnterAsync(context, RoutingSlipSteps.ConsumerOf(context.Message, consumeOptions.ConsumerId));
                 entered = true;
                 if (entry is { IsConsumed: false })
                     sending = marks.Begin(entry);

@@ -28,6 +28,9 @@ public abstract class Backend : IAsyncLifetime
     /// <summary>Binds a queue to a message's exchange with one routing key.</summary>
     public abstract void Bind<T>(IReceiveEndpointConfigurator endpoint, string key) where T : class;
 
+    /// <summary>Gives every registered consumer, saga and activity its endpoint.</summary>
+    public abstract void ConfigureEndpoints(IBusFactoryConfigurator bus, IBusRegistrationContext context);
+
     public virtual async ValueTask InitializeAsync()
     {
         await using var context = CreateContext();

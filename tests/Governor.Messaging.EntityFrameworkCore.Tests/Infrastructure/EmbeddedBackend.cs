@@ -42,6 +42,9 @@ public sealed class EmbeddedBackend : Backend
         ((IInMemoryReceiveEndpointConfigurator)endpoint).Bind<T>(ExchangeType.Direct, key);
     }
 
+    public override void ConfigureEndpoints(IBusFactoryConfigurator bus, IBusRegistrationContext context) =>
+        ((IInMemoryBusFactoryConfigurator)bus).ConfigureEndpoints(context);
+
     public override async ValueTask InitializeAsync()
     {
         await base.InitializeAsync();

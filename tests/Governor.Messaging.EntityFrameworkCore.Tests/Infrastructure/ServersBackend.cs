@@ -74,6 +74,9 @@ public sealed class ServersBackend : Backend
         });
     }
 
+    public override void ConfigureEndpoints(IBusFactoryConfigurator bus, IBusRegistrationContext context) =>
+        ((IRabbitMqBusFactoryConfigurator)bus).ConfigureEndpoints(context);
+
     public override async ValueTask InitializeAsync()
     {
         using var http = Management();
