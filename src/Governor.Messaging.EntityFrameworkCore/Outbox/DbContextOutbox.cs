@@ -1,6 +1,7 @@
 using System.Data.Common;
 using System.Runtime.CompilerServices;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.ChangeTracking;
 using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.EntityFrameworkCore.Storage;
 
@@ -47,7 +48,11 @@ internal abstract class DbContextOutbox
 /// <param name="Messages">To be put back if it fails.</param>
 /// <param name="Entities">What the DbContext tracks for the time of the SaveChanges.</param>
 /// <param name="Savepoints">Whether EF Core makes savepoints outside this SaveChanges.</param>
-internal sealed record OwnWrite(IDbContextTransaction? Transaction, List<OutboxMessage> Messages, List<object> Entities, bool Savepoints);
+internal sealed record OwnWrite(IDbContextTransaction? Transaction, List<OutboxMessage> Messages, List<object> Entities, bool Savepoints)
+{
+    /// <summary>Takes what interceptors that run later publish; null if nothing needs to.</summary>
+    public EventHandler<DetectChangesEventArgs>? TakesLate { get; init; }
+}
 
 /// <summary>The outbox of a scope's DbContext, shared by the buses of the scope.</summary>
 /// <remarks>The DbContext is resolved before this object exists, hence disposed after it: a pooled instance is detached from

@@ -28,7 +28,7 @@ internal sealed class OutboxInterceptor<TDbContext>(
         var context = eventData.Context!;
         if (context.Database.CreateExecutionStrategy().RetriesOnFailure)
         {
-            Track(context, outbox);
+            BeginTracking(context, outbox);
             return result;
         }
 
@@ -54,7 +54,7 @@ internal sealed class OutboxInterceptor<TDbContext>(
         var context = eventData.Context!;
         if (context.Database.CreateExecutionStrategy().RetriesOnFailure)
         {
-            Track(context, outbox);
+            BeginTracking(context, outbox);
             return result;
         }
 
@@ -87,6 +87,8 @@ internal sealed class OutboxInterceptor<TDbContext>(
                 await WriteAsync(context, outbox, cancellationToken);
                 await transaction.CommitAsync(cancellationToken);
             }
+        else if ((await WriteAsync(context, outbox, cancellationToken)).Count > 0)
+            Signal(outbox); // Published when the changes had been saved.
 
         return result;
     }
@@ -105,6 +107,8 @@ internal sealed class OutboxInterceptor<TDbContext>(
                 Write(context, outbox);
                 transaction.Commit();
             }
+        else if (Write(context, outbox).Count > 0)
+            Signal(outbox);
 
         return result;
     }
@@ -154,20 +158,31 @@ internal sealed class OutboxInterceptor<TDbContext>(
         return messages;
     }
 
+    // EF Core looks for changes after all interceptors, and before it reads what to save: by then everything is published.
+    private void BeginTracking(DbContext context, DbContextOutbox outbox)
+    {
+        var own = new OwnWrite(Transaction: null, [], [], context.Database.AutoSavepointsEnabled) { TakesLate = (_, _) => Track(context, outbox) };
+        outbox.Own = own;
+        Track(context, outbox);
+        context.ChangeTracker.DetectingAllChanges += own.TakesLate;
+    }
+
     // The order of the messages is that in which they are added: EF Core inserts rows of one table in it.
     private void Track(DbContext context, DbContextOutbox outbox)
     {
-        var messages = outbox.Buffer.Take();
-        if (messages.Count == 0)
+        if (outbox.Own is not { } own || outbox.Buffer.Take() is not { Count: > 0 } messages)
             return;
-        outbox.EnterTransaction(transaction: null);
+        var isNew = own.Messages.Count == 0;
+        if (isNew)
+            outbox.EnterTransaction(transaction: null);
         outbox.Due.AddRange(OutboxWriter<TDbContext>.Due(messages));
         var now = clock.GetUtcNow().UtcDateTime;
-        var entities = writer.Distribute(outbox.OutboxId, isNew: true, messages)
+        var entities = writer.Distribute(outbox.OutboxId, isNew, messages)
             .Select(state => (object)new OutboxState { OutboxId = state.OutboxId, Created = now + state.Delay }).ToList();
         entities.AddRange(messages);
+        own.Messages.AddRange(messages);
+        own.Entities.AddRange(entities);
         context.AddRange(entities);
-        outbox.Own = new OwnWrite(Transaction: null, messages, entities, context.Database.AutoSavepointsEnabled);
     }
 
     private static OwnWrite Begin(DbContext context, IDbContextTransaction transaction)
@@ -186,9 +201,11 @@ internal sealed class OutboxInterceptor<TDbContext>(
         context.Database.AutoSavepointsEnabled = own.Savepoints;
         if (own.Transaction is not null)
             return own;
+        context.ChangeTracker.DetectingAllChanges -= own.TakesLate;
         foreach (var entity in own.Entities)
             context.Entry(entity).State = EntityState.Detached;
-        Signal(outbox);
+        if (own.Messages.Count > 0)
+            Signal(outbox);
         return own;
     }
 
@@ -220,15 +237,16 @@ internal sealed class OutboxInterceptor<TDbContext>(
         if (outboxes.Find(context) is not { Own: { } own } outbox)
             return null;
         outbox.Own = null;
+        context!.ChangeTracker.DetectingAllChanges -= own.TakesLate;
         outbox.Buffer.PutBack(own.Messages);
         foreach (var entity in own.Entities)
         {
-            context!.Entry(entity).State = EntityState.Detached;
+            context.Entry(entity).State = EntityState.Detached;
             if (entity is OutboxMessage message)
                 message.SequenceNumber = 0;
         }
 
-        context!.Database.AutoSavepointsEnabled = own.Savepoints;
+        context.Database.AutoSavepointsEnabled = own.Savepoints;
         return own.Transaction;
     }
 }
