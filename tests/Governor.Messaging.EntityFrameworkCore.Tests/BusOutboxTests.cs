@@ -116,6 +116,47 @@ public abstract class BusOutboxTests(Backend backend)
         Assert.Equal([1, 2], Numbers(host, "queue-a").Order());
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Given_a_transaction_that_was_rolled_back_When_the_scope_begins_another_on_the_same_connection_Then_its_messages_are_sent(bool fails)
+    {
+        await using var host = await StartAsync();
+        await host.InScopeAsync(async (_, db) =>
+        {
+            db.Add(new Note { Text = "taken" });
+            await db.SaveChangesAsync();
+        });
+        await host.InScopeAsync(async (scope, db) =>
+        {
+            // Database drivers use their transaction objects again: it is not the object that tells transactions apart.
+            await db.Database.OpenConnectionAsync();
+            var bus = scope.GetRequiredService<IPublishEndpoint>();
+            await bus.Publish(new Routed("a", 1));
+            if (fails)
+            {
+                var duplicate = db.Add(new Note { Text = "taken" });
+                await Assert.ThrowsAsync<DbUpdateException>(() => db.SaveChangesAsync());
+                duplicate.State = EntityState.Detached;
+            }
+            else
+            {
+                await using var lost = await db.Database.BeginTransactionAsync();
+                await db.SaveChangesAsync();
+            }
+
+            await bus.Publish(new Routed("a", 2));
+            await db.SaveChangesAsync();
+            await using var transaction = await db.Database.BeginTransactionAsync();
+            await bus.Publish(new Routed("a", 3));
+            await db.SaveChangesAsync();
+            await transaction.CommitAsync();
+        });
+        await host.Recorder.UntilAsync<Routed>(fails ? 3 : 2);
+        await host.OutboxIsEmptyAsync();
+        Assert.Equal(fails ? [1, 2, 3] : [2, 3], Numbers(host, "queue-a").Order());
+    }
+
     [Fact]
     public async Task Given_500_messages_in_a_transaction_When_saved_Then_one_command_writes_them()
     {

@@ -33,11 +33,25 @@ public static class EntityFrameworkOutboxConfigurationExtensions
     /// <remarks>At the end the DbContext is saved. Configure retries outside: every attempt gets a scope and a DbContext of its own.</remarks>
     /// <param name="configurator">The receive endpoint, before its consumers are configured.</param>
     /// <param name="context">The registration of the bus.</param>
+    /// <param name="configure">How long the broker may take to confirm what a consumer of this endpoint sends; without it, the outbox's
+    /// <see cref="IEntityFrameworkBusOutboxConfigurator.MessageDeliveryTimeout"/> holds. There is no limit to the number of messages.</param>
     /// <typeparam name="TDbContext">The DbContext that owns the outbox.</typeparam>
-    public static void UseEntityFrameworkOutbox<TDbContext>(this IReceiveEndpointConfigurator configurator, IRegistrationContext context)
+    /// <exception cref="ConfigurationException">The DbContext has no outbox, or the time is not above zero.</exception>
+    public static void UseEntityFrameworkOutbox<TDbContext>(
+        this IReceiveEndpointConfigurator configurator, IRegistrationContext context, Action<IOutboxOptionsConfigurator>? configure = null)
         where TDbContext : DbContext
     {
-        var observer = new OutboxConsumePipeSpecificationObserver<TDbContext>(configurator, context);
+        var outbox = context.GetService<OutboxOptions<TDbContext>>() ?? throw new ConfigurationException(
+            $"{configurator.InputAddress} is to use the outbox of {typeof(TDbContext).Name}; add it with AddEntityFrameworkOutbox<{typeof(TDbContext).Name}>().");
+        var observer = new OutboxConsumePipeSpecificationObserver<TDbContext>(configurator, context)
+        {
+            MessageDeliveryLimit = outbox.MessageDeliveryLimit,
+            MessageDeliveryTimeout = outbox.MessageDeliveryTimeout,
+        };
+        configure?.Invoke(observer);
+        if (observer.MessageDeliveryTimeout <= TimeSpan.Zero)
+            throw new ConfigurationException($"{configurator.InputAddress} needs a {nameof(observer.MessageDeliveryTimeout)} above zero.");
+        outbox.AllowConsumers(observer.MessageDeliveryTimeout);
         configurator.ConnectConsumerConfigurationObserver(observer);
         configurator.ConnectSagaConfigurationObserver(observer);
         configurator.ConnectActivityConfigurationObserver(observer);

@@ -1,4 +1,3 @@
-using System.Data.Common;
 using System.Runtime.CompilerServices;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.ChangeTracking;
@@ -10,7 +9,8 @@ namespace MassTransit.EntityFrameworkCoreIntegration;
 /// <summary>The bus outbox of one DbContext instance in one scope: what waits for its next SaveChanges.</summary>
 internal abstract class DbContextOutbox
 {
-    private DbTransaction? _writtenIn;
+    // By its id: drivers use their transaction objects again, and one that was rolled back would be taken for the next.
+    private Guid? _writtenIn;
 
     public OutboxBuffer Buffer { get; } = new();
 
@@ -23,20 +23,20 @@ internal abstract class DbContextOutbox
     public List<DateTime> Due { get; } = [];
 
     /// <summary>All messages of one transaction share an outbox, whatever the number of SaveChanges. Says whether it is new.</summary>
-    public bool EnterTransaction(DbTransaction? transaction)
+    public bool EnterTransaction(Guid? transactionId)
     {
-        if (transaction is not null && ReferenceEquals(transaction, _writtenIn))
+        if (transactionId is not null && transactionId == _writtenIn)
             return false;
-        _writtenIn = transaction;
+        _writtenIn = transactionId;
         OutboxId = NewId.NextGuid();
         Due.Clear();
         return true;
     }
 
     /// <summary>Whether messages were written in the transaction, which is now over.</summary>
-    public bool LeaveTransaction(DbTransaction transaction)
+    public bool LeaveTransaction(Guid transactionId)
     {
-        if (!ReferenceEquals(transaction, _writtenIn))
+        if (transactionId != _writtenIn)
             return false;
         _writtenIn = null;
         return true;

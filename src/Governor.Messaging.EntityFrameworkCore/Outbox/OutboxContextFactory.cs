@@ -51,7 +51,7 @@ internal sealed class OutboxContextFactory<TDbContext>(
                 if (entry is { IsConsumed: false })
                     sending = marks.Begin(entry);
                 else if (entry is { IsDelivered: false })
-                    failure = await SendLeftoversAsync(context, entry);
+                    failure = await SendLeftoversAsync(context, entry, consumeOptions.MessageDeliveryTimeout);
                 outbox = new OutboxConsumeContext<TDbContext, T>(context, consumeOptions, provider, dbContext, writer, clock, entry);
                 if (failure is null)
                     await next.Send(outbox);
@@ -77,7 +77,7 @@ internal sealed class OutboxContextFactory<TDbContext>(
                 signal.Raise();
             outbox.Due.ForEach(signal.RaiseAt);
             if (sending is not null)
-                failure = await SendAsync(context, sending, outbox.ToSend);
+                failure = await SendAsync(context, sending, outbox.ToSend, consumeOptions.MessageDeliveryTimeout);
         }
 
         if (failure is not null)
@@ -96,14 +96,14 @@ internal sealed class OutboxContextFactory<TDbContext>(
                 context.ExpirationTime, context.CancellationToken)
             : null;
 
-    private async Task<Exception?> SendAsync(ConsumeContext context, InboxSending sending, List<OutboxMessage> messages)
+    private async Task<Exception?> SendAsync(ConsumeContext context, InboxSending sending, List<OutboxMessage> messages, TimeSpan timeout)
     {
         var done = 0;
         try
         {
             if (messages.Count > 0)
             {
-                using var deadline = new CancellationTokenSource(options.MessageDeliveryTimeout, clock);
+                using var deadline = new CancellationTokenSource(timeout, clock);
                 using var window = OutboxSender.CreateWindow();
                 (_, done, var error) = await sender.SendAsync(sending.Entry.MessageId, messages,
                     context.ReceiveContext.SendEndpointProvider.GetSendEndpoint, window, deadline.Token, deadline.Token);
@@ -125,11 +125,11 @@ internal sealed class OutboxContextFactory<TDbContext>(
         return null;
     }
 
-    private async Task<Exception?> SendLeftoversAsync(ConsumeContext context, InboxEntry entry)
+    private async Task<Exception?> SendLeftoversAsync(ConsumeContext context, InboxEntry entry, TimeSpan timeout)
     {
         if (await marks.IsSentAsync(entry, context.CancellationToken))
             return null;
-        using var deadline = new CancellationTokenSource(options.MessageDeliveryTimeout, clock);
+        using var deadline = new CancellationTokenSource(timeout, clock);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, context.CancellationToken);
         return await InboxRows.SendLeftoversAsync(
             dbContext, entry, sender, context.ReceiveContext.SendEndpointProvider.GetSendEndpoint, clock, either.Token);

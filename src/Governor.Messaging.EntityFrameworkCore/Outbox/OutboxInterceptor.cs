@@ -132,7 +132,7 @@ internal sealed class OutboxInterceptor<TDbContext>(
 
     public void TransactionCommitted(DbTransaction transaction, TransactionEndEventData eventData)
     {
-        if (outboxes.Find(eventData.Context) is { } outbox && outbox.LeaveTransaction(transaction))
+        if (outboxes.Find(eventData.Context) is { } outbox && outbox.LeaveTransaction(eventData.TransactionId))
             Signal(outbox);
     }
 
@@ -141,7 +141,7 @@ internal sealed class OutboxInterceptor<TDbContext>(
         var messages = outbox.Buffer.Take();
         if (messages.Count == 0)
             return messages;
-        var isNew = outbox.EnterTransaction(context.Database.CurrentTransaction?.GetDbTransaction());
+        var isNew = outbox.EnterTransaction(context.Database.CurrentTransaction?.TransactionId);
         outbox.Due.AddRange(OutboxWriter<TDbContext>.Due(messages));
         await writer.WriteAsync(context, outbox.OutboxId, isNew, messages, cancellationToken);
         return messages;
@@ -152,7 +152,7 @@ internal sealed class OutboxInterceptor<TDbContext>(
         var messages = outbox.Buffer.Take();
         if (messages.Count == 0)
             return messages;
-        var isNew = outbox.EnterTransaction(context.Database.CurrentTransaction?.GetDbTransaction());
+        var isNew = outbox.EnterTransaction(context.Database.CurrentTransaction?.TransactionId);
         outbox.Due.AddRange(OutboxWriter<TDbContext>.Due(messages));
         writer.Write(context, outbox.OutboxId, isNew, messages);
         return messages;
@@ -174,7 +174,7 @@ internal sealed class OutboxInterceptor<TDbContext>(
             return;
         var isNew = own.Messages.Count == 0;
         if (isNew)
-            outbox.EnterTransaction(transaction: null);
+            outbox.EnterTransaction(transactionId: null);
         outbox.Due.AddRange(OutboxWriter<TDbContext>.Due(messages));
         var now = clock.GetUtcNow().UtcDateTime;
         var entities = writer.Distribute(outbox.OutboxId, isNew, messages)
