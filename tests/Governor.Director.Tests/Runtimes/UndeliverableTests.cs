@@ -44,7 +44,7 @@ public sealed class UndeliverableTests : DirectorTests
 
         await Host.UntilTargetAsync(rolloutId, "eu-1", "Applied");
         await Host.UntilSettledAsync("eu-1");
-        Assert.NotNull((await Host.RolloutAsync(rolloutId)).Text("endedAt"));
+        await Eventually.IsTrueAsync(async () => (await Host.RolloutAsync(rolloutId)).Text("endedAt") is not null, "the rollout to have ended");
     }
 
     [Fact]
