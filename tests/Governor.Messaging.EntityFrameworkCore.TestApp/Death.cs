@@ -62,8 +62,11 @@ internal sealed class Death(string step, int occurrence) : DbCommandInterceptor,
             : text.Contains("UPDATE \"InboxState\"", StringComparison.Ordinal) ? "mark"
             : text.Contains("INSERT INTO \"OutboxMessage\"", StringComparison.Ordinal) ? "write"
             : text.Contains("DELETE FROM \"OutboxState\"", StringComparison.Ordinal) ? "deliver" : null;
-        if (kind is not null)
-            _kinds.AddOrUpdate(context, kind);
+        if (kind is null)
+            return;
+        _kinds.AddOrUpdate(context, kind);
+        if (kind == "write")
+            Reach(context, "before-commit"); // The messages are written when the commit has begun.
     }
 
     private void Reach(DbContext? context, string moment)

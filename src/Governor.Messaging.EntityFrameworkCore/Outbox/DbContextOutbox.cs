@@ -1,8 +1,6 @@
 using System.Runtime.CompilerServices;
 using Microsoft.EntityFrameworkCore;
-using Microsoft.EntityFrameworkCore.ChangeTracking;
 using Microsoft.EntityFrameworkCore.Infrastructure;
-using Microsoft.EntityFrameworkCore.Storage;
 
 namespace MassTransit.EntityFrameworkCoreIntegration;
 
@@ -16,7 +14,7 @@ internal abstract class DbContextOutbox
 
     public Guid OutboxId { get; private set; }
 
-    /// <summary>What is undone if the SaveChanges that is under way fails; null if it needs nothing of the kind.</summary>
+    /// <summary>The SaveChanges that is under way; null in the caller's transaction.</summary>
     public OwnWrite? Own { get; set; }
 
     /// <summary>When the delayed messages of the transaction are due, UTC.</summary>
@@ -44,14 +42,16 @@ internal abstract class DbContextOutbox
 }
 
 /// <summary>A SaveChanges outside a transaction, and the messages that it has taken.</summary>
-/// <param name="Transaction">The transaction that was opened for it; null if EF Core opens one, because it may have to repeat it.</param>
-/// <param name="Messages">To be put back if it fails.</param>
-/// <param name="Entities">What the DbContext tracks for the time of the SaveChanges.</param>
-/// <param name="Savepoints">Whether EF Core makes savepoints outside this SaveChanges.</param>
-internal sealed record OwnWrite(IDbContextTransaction? Transaction, List<OutboxMessage> Messages, List<object> Entities, bool Savepoints)
+/// <param name="Messages">Those that are not committed: to be written, and to be put back if it fails.</param>
+/// <param name="Before">When EF Core opens a transaction outside this SaveChanges.</param>
+internal sealed record OwnWrite(List<OutboxMessage> Messages, AutoTransactionBehavior Before)
 {
-    /// <summary>Takes what interceptors that run later publish; null if nothing needs to.</summary>
-    public EventHandler<DetectChangesEventArgs>? TakesLate { get; init; }
+    /// <summary>Takes more messages; gives all.</summary>
+    public List<OutboxMessage> Add(List<OutboxMessage> messages)
+    {
+        Messages.AddRange(messages);
+        return Messages;
+    }
 }
 
 /// <summary>The outbox of a scope's DbContext, shared by the buses of the scope.</summary>

@@ -5,6 +5,9 @@ namespace MassTransit.EntityFrameworkCoreIntegration;
 /// <summary>Writes captured messages into the current transaction of a DbContext: one command for all of them.</summary>
 internal sealed class OutboxWriter<TDbContext>(OutboxOptions<TDbContext> options, TimeProvider clock) where TDbContext : DbContext
 {
+    /// <inheritdoc cref="OutboxStatements.CommandsAreAtomic" />
+    public bool CommandsAreAtomic => options.Statements.CommandsAreAtomic;
+
     /// <summary>Writes messages that the delivery service sends after the commit.</summary>
     /// <param name="context">The DbContext of the transaction.</param>
     /// <param name="outboxId">The outbox of the transaction.</param>
@@ -47,9 +50,8 @@ internal sealed class OutboxWriter<TDbContext>(OutboxOptions<TDbContext> options
     public static IEnumerable<DateTime> Due(IEnumerable<OutboxMessage> messages) =>
         messages.Where(message => message.EnqueueTime is not null).Select(message => message.EnqueueTime!.Value);
 
-    /// <summary>Gives each message its outbox: that of the transaction, or one of its own if it is delayed.</summary>
-    /// <returns>The rows of outboxes to write.</returns>
-    public List<NewOutbox> Distribute(Guid outboxId, bool isNew, IReadOnlyList<OutboxMessage> messages)
+    // Each message has its outbox: that of the transaction, or one of its own if it is delayed.
+    private SqlStatement Statement(DbContext context, Guid outboxId, bool isNew, IReadOnlyList<OutboxMessage> messages)
     {
         var outboxes = new List<NewOutbox>();
         if (isNew)
@@ -57,11 +59,8 @@ internal sealed class OutboxWriter<TDbContext>(OutboxOptions<TDbContext> options
         Delay(messages, outboxes);
         foreach (var message in messages)
             message.OutboxId ??= outboxId;
-        return outboxes;
+        return options.Statements.Insert(context, outboxes, messages);
     }
-
-    private SqlStatement Statement(DbContext context, Guid outboxId, bool isNew, IReadOnlyList<OutboxMessage> messages) =>
-        options.Statements.Insert(context, Distribute(outboxId, isNew, messages), messages);
 
     // A delayed message must not hold up those behind it. What was assigned before belongs to an attempt that failed.
     private void Delay(IReadOnlyList<OutboxMessage> messages, List<NewOutbox> outboxes)

@@ -44,6 +44,9 @@ internal abstract class OutboxStatements
 
     private readonly ConditionalWeakTable<IModel, ModelTexts> _texts = [];
 
+    /// <summary>Whether a command of several statements needs no transaction around it.</summary>
+    public abstract bool CommandsAreAtomic { get; }
+
     /// <summary>Writes outboxes and any number of messages, in their order, by one command.</summary>
     /// <param name="context">The DbContext of the transaction.</param>
     /// <param name="outboxes">The new rows of <see cref="OutboxState"/>; may be empty.</param>

@@ -10,6 +10,9 @@ internal sealed class PostgresOutboxStatements : OutboxStatements
     // Stable within a statement, so that an index can be searched with it; the database's, so that clocks may differ.
     private const string Now = "statement_timestamp()";
 
+    // The driver sends them together, and the server commits once, at their end.
+    public override bool CommandsAreAtomic => true;
+
     public override Task<List<Guid>> ClaimAsync(DbContext context, OutboxSelection selection, CancellationToken cancellationToken)
     {
         var names = TableNames.Of<OutboxState>(context);

@@ -10,6 +10,8 @@ internal sealed class SqliteOutboxStatements : OutboxStatements
     // As text this compares with what Microsoft.Data.Sqlite writes for a DateTime.
     private const string Now = "strftime('%Y-%m-%d %H:%M:%f', 'now')";
 
+    public override bool CommandsAreAtomic => false;
+
     public override Task<List<Guid>> ClaimAsync(DbContext context, OutboxSelection selection, CancellationToken cancellationToken)
     {
         var names = TableNames.Of<OutboxState>(context);
