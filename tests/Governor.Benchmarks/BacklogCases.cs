@@ -35,6 +35,8 @@ internal sealed class BacklogCases : CaseGroup
         {
             await Backlog.FillAsync(_servers, waiting, 1, cancellationToken);
             elapsed += count / await DeliveryCases.DeliverAsync(host, count) * TimeSpan.FromSeconds(1);
+            if (i < times - 1)
+                await host.DrainAsync(cancellationToken); // What was confirmed is still to be deleted.
         }
 
         return Baselines.Rate(count * times, elapsed);

@@ -7,6 +7,7 @@ internal static class OutboxBenchmark
 {
     public static async Task<int> RunAsync(int runs, string[] only, bool json, CancellationToken cancellationToken)
     {
+        var results = new List<Measured>();
         try
         {
             await using var servers = await Servers.OpenAsync(cancellationToken);
@@ -19,7 +20,6 @@ internal static class OutboxBenchmark
             var known = groups.SelectMany(group => group.Cases.Select(c => c.Name)).ToArray();
             if (only.Except(known).ToArray() is { Length: > 0 } unknown)
                 throw new InvalidOperationException($"There is no case {string.Join(", ", unknown)}; there are: {string.Join(", ", known)}.");
-            var results = new List<Measured>();
             foreach (var group in groups)
             {
                 await using var measured = group;
@@ -27,13 +27,19 @@ internal static class OutboxBenchmark
                     results.AddRange(await MeasureAsync(group, runs, cancellationToken));
             }
 
-            (json ? (Action<IEnumerable<Measured>>)Report.WriteJson : Report.WriteTable)(results);
             return 0;
         }
         catch (Exception exception) when (exception is not OperationCanceledException)
         {
             Console.Error.WriteLine($"The benchmark failed: {exception}");
             return 1;
+        }
+        finally
+        {
+            // Also what was measured before a failure.
+            if (results.Count > 0)
+                (json ? (Action<IEnumerable<Measured>>)Report.WriteJson : Report.WriteTable)(results);
+            Report.WriteDoubts(results);
         }
     }
 

@@ -54,6 +54,18 @@ internal static class Report
             Console.WriteLine(string.Join("  ", row.Select((cell, column) => column is 1 or 5 ? cell.PadLeft(widths[column]) : cell.PadRight(widths[column]))).TrimEnd());
     }
 
+    /// <summary>Says which baselines are more than 30 % worse than what machines of this kind did before.</summary>
+    public static void WriteDoubts(IEnumerable<Measured> results)
+    {
+        foreach (var r in results.Where(r => r.Case.Goal is null && r.Case.Orientation.Length > 0))
+        {
+            var seen = r.Case.Orientation.Split('–').Select(bound => double.Parse(bound, NumberStyles.Float | NumberStyles.AllowThousands, CultureInfo.InvariantCulture)).ToArray();
+            if (r.Case.LowerIsBetter ? r.Median > 1.3 * seen[^1] : r.Median < 0.7 * seen[0])
+                Console.Error.WriteLine($"{r.Case.Name} is more than 30 % worse than {r.Case.Orientation} {r.Case.Unit}, which such machines have been seen to do: "
+                    + "the machine is slower, or had other work. Ratios compare with this run.");
+        }
+    }
+
     public static void WriteJson(IEnumerable<Measured> results)
     {
         foreach (var r in results)

@@ -40,7 +40,16 @@ public sealed class CrashTests(ServersBackend backend) : IClassFixture<ServersBa
 
         using (var first = Start(Transactions, step, occurrence, minutesAhead: 0))
         {
-            await first.WaitForExitAsync(new CancellationTokenSource(TimeSpan.FromMinutes(2)).Token);
+            using var patience = new CancellationTokenSource(TimeSpan.FromMinutes(2));
+            try
+            {
+                await first.WaitForExitAsync(patience.Token);
+            }
+            finally
+            {
+                first.Kill(); // Nothing, if it died as it should.
+            }
+
             Assert.Equal(137, first.ExitCode);
         }
 

@@ -89,6 +89,31 @@ public abstract class InterceptorTests(Backend backend)
         Assert.Equal(["announced", "more"], (await host.Recorder.UntilAsync<NoteWritten>(2)).Select(note => note.Text).Order());
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Given_a_commit_that_fails_When_SaveChanges_is_repeated_Then_rows_and_messages_are_there_once(bool first)
+    {
+        await using var host = await StartAsync(first, retries: false);
+        var id = Guid.NewGuid();
+        await host.InScopeAsync(async scope =>
+        {
+            var db = scope.GetRequiredService<AnnouncingDbContext>();
+            await scope.GetRequiredService<IPublishEndpoint>().Publish(new NoteWritten("once"));
+            db.Add(new Entry { Id = id });
+            host.Service<BreakingCommit>().Breaks = true;
+            await Assert.ThrowsAsync<InvalidOperationException>(() => db.SaveChangesAsync());
+            Assert.Equal(1, await db.SaveChangesAsync());
+        });
+        await host.InScopeAsync(async scope =>
+        {
+            await scope.GetRequiredService<IPublishEndpoint>().Publish(new NoteWritten("last"));
+            await scope.GetRequiredService<AnnouncingDbContext>().SaveChangesAsync();
+            Assert.Equal(1, await scope.GetRequiredService<AnnouncingDbContext>().Set<Entry>().CountAsync(entry => entry.Id == id));
+        });
+        Assert.Equal(["last", "once"], (await host.Recorder.UntilAsync<NoteWritten>(2)).Select(note => note.Text).Order());
+    }
+
     private static async Task SaveAsync(DbContext db, bool synchronously)
     {
         if (synchronously)
@@ -112,7 +137,9 @@ public abstract class InterceptorTests(Backend backend)
         return await AppHost.StartAsync((services, recorder) =>
         {
             var watcher = new InsertWatcher();
-            services.AddSingleton(watcher);
+            var breaking = new BreakingCommit();
+            IInterceptor[] own = [new Announcer(), breaking];
+            services.AddSingleton(watcher).AddSingleton(breaking);
             services.AddDbContext<AnnouncingDbContext>(options =>
             {
                 options.AddInterceptors(watcher);
@@ -121,9 +148,9 @@ public abstract class InterceptorTests(Backend backend)
                 else
                     backend.UseDatabase(options);
                 if (first)
-                    options.AddInterceptors(new Announcer());
+                    options.AddInterceptors(own);
             });
-            services.AddSingleton(new AnnouncingSettings(AnnouncesLast: !first));
+            services.AddSingleton(new AnnouncingSettings(Last: first ? [] : own));
             services.AddMassTransit(bus =>
             {
                 bus.AddTestOutbox<AnnouncingDbContext>(backend);
@@ -132,14 +159,14 @@ public abstract class InterceptorTests(Backend backend)
         });
     }
 
-    private sealed record AnnouncingSettings(bool AnnouncesLast);
+    private sealed record AnnouncingSettings(IInterceptor[] Last);
 
     private sealed class AnnouncingDbContext(DbContextOptions<AnnouncingDbContext> options, AnnouncingSettings? settings = null) : AppDbContext(options)
     {
         protected override void OnConfiguring(DbContextOptionsBuilder optionsBuilder)
         {
-            if (settings?.AnnouncesLast == true)
-                optionsBuilder.AddInterceptors(new Announcer());
+            if (settings is not null)
+                optionsBuilder.AddInterceptors(settings.Last);
         }
     }
 
@@ -153,6 +180,21 @@ public abstract class InterceptorTests(Backend backend)
             if (result.CommandText.Contains("INSERT", StringComparison.OrdinalIgnoreCase))
                 Transactions.Enqueue(result.Transaction);
             return result;
+        }
+    }
+
+    /// <summary>Fails one commit, as a server that goes away does.</summary>
+    private sealed class BreakingCommit : DbTransactionInterceptor
+    {
+        public bool Breaks { get; set; }
+
+        public override ValueTask<InterceptionResult> TransactionCommittingAsync(
+            DbTransaction transaction, TransactionEventData eventData, InterceptionResult result, CancellationToken cancellationToken = default)
+        {
+            if (!Breaks)
+                return ValueTask.FromResult(result);
+            Breaks = false;
+            throw new InvalidOperationException("This commit was meant to fail.");
         }
     }
 
