@@ -97,6 +97,43 @@ public sealed class ResilienceTests(ServersBackend backend) : IClassFixture<Serv
     }
 
     [Fact]
+    public async Task Given_a_message_that_the_broker_returns_When_there_is_a_queue_for_it_Then_it_arrives_and_no_other_has_waited()
+    {
+        await using var host = await StartAsync(configure: (bus, _) => bus.ConfigureSend(pipe => pipe.UseExecute(context =>
+        {
+            if (context.TryGetPayload(out RabbitMqSendContext? rabbit))
+                rabbit.Mandatory = true;
+        })));
+        await host.InScopeAsync(async (scope, db) =>
+        {
+            var nowhere = await scope.GetRequiredService<ISendEndpointProvider>().GetSendEndpoint(new Uri("exchange:nowhere"));
+            for (var i = 0; i < 3; i++)
+                await nowhere.Send(new NoteWritten($"{i}"));
+            await db.SaveChangesAsync();
+        });
+        await WriteAsync(host, 1, 10);
+        await host.Recorder.UntilAsync<Routed>(10);
+        await Eventually.HoldsAsync(
+            async () => await host.ReadAsync(db => db.Set<OutboxMessage>().CountAsync()) == 3, "only what was returned waits");
+
+        var queue = host.Service<IReceiveEndpointConnector>().ConnectReceiveEndpoint(
+            "nowhere", (_, endpoint) =>
+            {
+                endpoint.ConcurrentMessageLimit = 1; // Recorded in the order of the queue.
+                endpoint.ConfigureConsumeTopology = false;
+                endpoint.Handler<NoteWritten>(context =>
+                {
+                    host.Recorder.Add(new Recorded("nowhere", context.Message, context));
+                    return Task.CompletedTask;
+                });
+            });
+        await queue.Ready;
+        await host.OutboxIsEmptyAsync();
+        await host.Recorder.UntilAsync<NoteWritten>(3);
+        Assert.Equal(["0", "1", "2"], host.Recorder.Snapshot().Select(r => r.Message).OfType<NoteWritten>().Select(note => note.Text));
+    }
+
+    [Fact]
     public async Task Given_consumers_that_deadlock_When_one_is_retried_Then_both_effects_are_there_once()
     {
         LockingConsumer.Meeting = new Barrier(2);
