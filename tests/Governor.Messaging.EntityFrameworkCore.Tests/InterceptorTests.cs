@@ -114,6 +114,55 @@ public abstract class InterceptorTests(Backend backend)
         Assert.Equal(["last", "once"], (await host.Recorder.UntilAsync<NoteWritten>(2)).Select(note => note.Text).Order());
     }
 
+    [Theory]
+    [InlineData(true, true, true)]
+    [InlineData(true, true, false)]
+    [InlineData(true, false, true)]
+    [InlineData(true, false, false)]
+    [InlineData(false, true, true)]
+    [InlineData(false, true, false)]
+    [InlineData(false, false, true)]
+    [InlineData(false, false, false)]
+    public async Task Given_an_interceptor_that_saves_while_changes_are_saved_Then_each_message_commits_with_what_is_saved_after_it(
+        bool first, bool synchronously, bool inTransaction)
+    {
+        await using var host = await StartAsync(first, retries: false);
+        await host.InScopeAsync(async scope =>
+        {
+            var db = scope.GetRequiredService<AnnouncingDbContext>();
+            var bus = Announcer.Bus.Value = scope.GetRequiredService<IPublishEndpoint>();
+            Announcer.Saves.Value = async () =>
+            {
+                Announcer.Saves.Value = null; // For what is saved from here; the scope below sees to itself.
+                await using (var transaction = inTransaction ? await db.Database.BeginTransactionAsync() : null)
+                {
+                    db.Add(new Entry { Id = Guid.NewGuid() });
+                    await SaveAsync(db, synchronously);
+                    if (transaction is not null)
+                        await transaction.CommitAsync();
+                }
+
+                await bus.Publish(new NoteWritten("after"));
+                db.Add(new Entry { Id = Guid.NewGuid() });
+            };
+            await SaveAsync(db, synchronously);
+            (Announcer.Bus.Value, Announcer.Saves.Value) = (null, null);
+            Assert.Equal(AutoTransactionBehavior.WhenNeeded, db.Database.AutoTransactionBehavior);
+            // The inner row with what was announced by then, and the outer row with what came after.
+            var inserts = host.Service<InsertWatcher>().Transactions;
+            Assert.All(inserts, Assert.NotNull);
+            Assert.Equal(2, inserts.Distinct().Count());
+
+            // The outbox is as it was: what is written next is signalled, and a SaveChanges in a transaction waits for its commit.
+            await using var next = await db.Database.BeginTransactionAsync();
+            await bus.Publish(new NoteWritten("next"));
+            await SaveAsync(db, synchronously);
+            await next.CommitAsync();
+        });
+        Assert.Equal(["after", "announced", "announced", "next"],
+            (await host.Recorder.UntilAsync<NoteWritten>(4)).Select(note => note.Text).Order());
+    }
+
     private static async Task SaveAsync(DbContext db, bool synchronously)
     {
         if (synchronously)
@@ -204,11 +253,16 @@ public abstract class InterceptorTests(Backend backend)
         /// <summary>Set by the scope that is to announce what it saves.</summary>
         public static AsyncLocal<IPublishEndpoint?> Bus { get; } = new();
 
+        /// <summary>What the application does then, once.</summary>
+        public static AsyncLocal<Func<Task>?> Saves { get; } = new();
+
         public override async ValueTask<InterceptionResult<int>> SavingChangesAsync(
             DbContextEventData eventData, InterceptionResult<int> result, CancellationToken cancellationToken = default)
         {
             if (Bus.Value is { } bus)
                 await bus.Publish(new NoteWritten("announced"), cancellationToken);
+            if (Saves.Value is { } saves)
+                await saves();
             return result;
         }
 
@@ -216,6 +270,7 @@ public abstract class InterceptorTests(Backend backend)
         {
             // The outbox of a scope captures without waiting for anybody.
             Bus.Value?.Publish(new NoteWritten("announced")).GetAwaiter().GetResult();
+            Saves.Value?.Invoke().GetAwaiter().GetResult();
             return result;
         }
     }

@@ -46,6 +46,9 @@ internal abstract class DbContextOutbox
 /// <param name="Before">When EF Core opens a transaction outside this SaveChanges.</param>
 internal sealed record OwnWrite(List<OutboxMessage> Messages, AutoTransactionBehavior Before)
 {
+    /// <summary>How many more an interceptor has begun meanwhile, each in a transaction of its own.</summary>
+    public int Nested { get; set; }
+
     /// <summary>Takes more messages; gives all.</summary>
     public List<OutboxMessage> Add(List<OutboxMessage> messages)
     {

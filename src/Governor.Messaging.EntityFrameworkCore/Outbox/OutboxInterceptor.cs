@@ -25,13 +25,17 @@ internal sealed class OutboxInterceptor<TDbContext>(
 
     public InterceptionResult<int> SavingChanges(DbContextEventData eventData, InterceptionResult<int> result)
     {
-        if (OutsideTransaction(eventData.Context) is { } outbox)
+        if (outboxes.Find(eventData.Context) is not { } outbox || IsInTransaction(eventData.Context!))
+            return result;
+        if (outbox.Own is { } own)
         {
-            var database = eventData.Context!.Database;
-            outbox.Own = new OwnWrite([], database.AutoTransactionBehavior);
-            database.AutoTransactionBehavior = AutoTransactionBehavior.Always;
+            own.Nested++;
+            return result;
         }
 
+        var database = eventData.Context!.Database;
+        outbox.Own = new OwnWrite([], database.AutoTransactionBehavior);
+        database.AutoTransactionBehavior = AutoTransactionBehavior.Always;
         return result;
     }
 
@@ -73,7 +77,7 @@ internal sealed class OutboxInterceptor<TDbContext>(
 
         var context = eventData.Context!;
         var messages = outbox.Buffer.Take();
-        if (outbox.Own is not { } own)
+        if (outbox.Own is not { } own || IsInTransaction(context))
         {
             await WriteAsync(context, outbox, messages, cancellationToken);
             return result;
@@ -81,7 +85,7 @@ internal sealed class OutboxInterceptor<TDbContext>(
 
         if (own.Add(messages).Count > 0)
             await context.Database.CreateExecutionStrategy().ExecuteAsync(ct => WriteAloneAsync(context, outbox, own.Messages, ct), cancellationToken);
-        End(context, outbox, own);
+        Done(context, outbox, own);
         return result;
     }
 
@@ -92,7 +96,7 @@ internal sealed class OutboxInterceptor<TDbContext>(
 
         var context = eventData.Context!;
         var messages = outbox.Buffer.Take();
-        if (outbox.Own is not { } own)
+        if (outbox.Own is not { } own || IsInTransaction(context))
         {
             Write(context, outbox, messages);
             return result;
@@ -100,7 +104,7 @@ internal sealed class OutboxInterceptor<TDbContext>(
 
         if (own.Add(messages).Count > 0)
             context.Database.CreateExecutionStrategy().Execute(() => WriteAlone(context, outbox, own.Messages));
-        End(context, outbox, own);
+        Done(context, outbox, own);
         return result;
     }
 
@@ -168,21 +172,28 @@ internal sealed class OutboxInterceptor<TDbContext>(
         return isNew;
     }
 
-    private void End(DbContext context, DbContextOutbox outbox, OwnWrite own)
+    private void Done(DbContext context, DbContextOutbox outbox, OwnWrite own)
     {
-        outbox.Own = null;
-        context.Database.AutoTransactionBehavior = own.Before;
         if (own.Messages.Count > 0)
             Signal(outbox);
+        End(context, outbox, own);
     }
 
     private void PutBack(DbContext? context)
     {
-        if (outboxes.Find(context) is not { Own: { } own } outbox)
+        if (outboxes.Find(context) is not { Own: { } own } outbox || IsInTransaction(context!))
+            return;
+        outbox.Buffer.PutBack(own.Messages);
+        End(context!, outbox, own);
+    }
+
+    private static void End(DbContext context, DbContextOutbox outbox, OwnWrite own)
+    {
+        own.Messages.Clear();
+        if (own.Nested-- > 0)
             return;
         outbox.Own = null;
-        outbox.Buffer.PutBack(own.Messages);
-        context!.Database.AutoTransactionBehavior = own.Before;
+        context.Database.AutoTransactionBehavior = own.Before;
     }
 
     private void Signal(DbContextOutbox outbox)
@@ -192,11 +203,9 @@ internal sealed class OutboxInterceptor<TDbContext>(
         outbox.Due.Clear();
     }
 
-    private DbContextOutbox? OutsideTransaction(DbContext? context) =>
-        outboxes.Find(context) is { Own: null } outbox
-        && context!.Database.CurrentTransaction is null
-        && context.GetService<IDbContextTransactionManager>() is not ITransactionEnlistmentManager { EnlistedTransaction: not null }
-        && System.Transactions.Transaction.Current is null
-            ? outbox
-            : null;
+    /// <summary>Whether the caller has opened a transaction: EF Core's own is over before SaveChanges is.</summary>
+    private static bool IsInTransaction(DbContext context) =>
+        context.Database.CurrentTransaction is not null
+        || context.GetService<IDbContextTransactionManager>() is ITransactionEnlistmentManager { EnlistedTransaction: not null }
+        || System.Transactions.Transaction.Current is not null;
 }

@@ -77,7 +77,7 @@ public sealed class DirectorCrashTests
 
             // The run stops at a lock: there it can be seen, and told which Director it is of.
             string? firing = null;
-            await using (await rows.HoldAsync(hold.Replace("%RUN%", $"{DriftRun}", StringComparison.Ordinal)))
+            await using (await HoldBetweenRunsAsync(rows, hold.Replace("%RUN%", $"{DriftRun}", StringComparison.Ordinal)))
             {
                 await Eventually.TrueAsync(
                     async () => (firing = await rows.ScalarAsync<string>(
@@ -149,6 +149,25 @@ public sealed class DirectorCrashTests
         Assert.Equal(action == "rollback" ? 2 : 1, await rows.ScalarAsync<long>("SELECT count(*) FROM rollouts"));
         await using var back = folder.StartAgent(sandbox);
         await director.Api.WaitUntilEndedAsync(rolloutId, action == "rollback" ? "RolledBack" : "Aborted");
+    }
+
+    /// <summary>
+    /// Holds a lock from a moment at which no run is under way: one that is would be stopped where it ends, not where it begins.
+    /// </summary>
+    private static async Task<IAsyncDisposable> HoldBetweenRunsAsync(Rows rows, string hold)
+    {
+        IAsyncDisposable? held = null;
+        await Eventually.TrueAsync(
+            async () =>
+            {
+                held = await rows.HoldAsync(hold);
+                if (await rows.ScalarAsync<long>("SELECT count(*) FROM drift_runs WHERE finished_at IS NULL") == 0)
+                    return true;
+                await held.DisposeAsync();
+                return false;
+            },
+            RunningDirector.Patience, "a moment between two drift runs");
+        return held!;
     }
 
     /// <summary>Publishes a command as any AMQP client does.</summary>
