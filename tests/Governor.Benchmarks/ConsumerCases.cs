@@ -6,8 +6,8 @@ namespace Governor.Benchmarks;
 internal sealed class ConsumerCases : CaseGroup
 {
     private const string Queue = "work";
-    private const int Count = 3_000;
-    private const int WarmUp = 500;
+    private const int Count = 10_000;
+    private const int WarmUp = 3_000;
     private const int AtOnce = 32;
 
     private readonly Servers _servers;

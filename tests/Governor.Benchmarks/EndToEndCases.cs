@@ -13,10 +13,10 @@ internal sealed class EndToEndCases : CaseGroup
         _servers = servers;
         Cases =
         [
-            new("insert-1", "/s", ct => Baselines.InsertAsync(servers, 1, 3_000, ct), Orientation: "2,466"),
-            new("end-to-end-1", "/s", ct => RunAsync(1, 1_500, ct), "insert-1", 0.4, "≥ 1,000"),
-            new("insert-8", "/s", ct => Baselines.InsertAsync(servers, 8, 8_000, ct), Orientation: "4,745"),
-            new("end-to-end-8", "/s", ct => RunAsync(8, 4_000, ct), "insert-8", 0.4, "≥ 2,000"),
+            new("insert-1", "/s", ct => Baselines.InsertAsync(servers, 1, 6_000, ct), Orientation: "2,466"),
+            new("end-to-end-1", "/s", ct => RunAsync(1, 5_000, ct), "insert-1", 0.4, "≥ 1,000"),
+            new("insert-8", "/s", ct => Baselines.InsertAsync(servers, 8, 30_000, ct), Orientation: "4,745"),
+            new("end-to-end-8", "/s", ct => RunAsync(8, 15_000, ct), "insert-8", 0.4, "≥ 2,000"),
         ];
     }
 

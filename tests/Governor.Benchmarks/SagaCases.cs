@@ -8,10 +8,10 @@ namespace Governor.Benchmarks;
 internal sealed class SagaCases : CaseGroup
 {
     private const string Queue = "counters";
-    private const int WarmUp = 500;
+    private const int WarmUp = 3_000;
     private const int AtOnce = 8;
-    private const int Many = 4_000;
-    private const int One = 2_000;
+    private const int Many = 15_000;
+    private const int One = 6_000;
 
     private readonly Servers _servers;
     private readonly Guid[] _ids = [.. Enumerable.Range(0, 100).Select(_ => Guid.NewGuid())];
