@@ -3,6 +3,7 @@ using System.Text.Json.Serialization;
 using Governor.Director.Assignments;
 using Governor.Director.Commands;
 using Governor.Director.Configurations;
+using Governor.Director.Credentials;
 using Governor.Director.DeadLetters;
 using Governor.Director.Drift;
 using Governor.Director.Operations;
@@ -99,6 +100,7 @@ internal static class DirectorServices
         services.AddScoped<FleetRegistry>();
         services.AddScoped<Joiner>();
         services.AddScoped<Readiness>();
+        services.AddScoped<KeyTrust>();
         services.AddScoped<Deregistration>();
         services.AddScoped<Undeliverable>();
         services.AddScoped<BrokerMark>();
@@ -106,6 +108,7 @@ internal static class DirectorServices
         services.AddScoped<DriftScan>();
         services.AddScoped<DriftComparison>();
         services.AddScoped<FindingRecorder>();
+        builder.AddCredentials();
         services.AddCommands();
         services.AddSingleton<BrokerWatch>();
         services.AddHostedService(provider => provider.GetRequiredService<BrokerWatch>());

@@ -25,7 +25,7 @@ internal sealed class RolloutPlanner(DirectorDbContext db, IPublishEndpoint bus,
         var rollout = new Rollout
         {
             CorrelationId = Guid.CreateVersion7(now),
-            Tenant = revision.Tenant, Configuration = revision.Configuration, Revision = revision.Revision,
+            Tenant = revision.Tenant, Item = revision.Item, Revision = revision.Revision,
             Waves = 1, Strategy = policy.Strategy, MaxConcurrency = policy.MaxConcurrency, MaxFailures = policy.MaxFailures,
             ProgressDeadline = policy.ProgressDeadline, RequestedBy = requestedBy, RollbackOf = rollbackOf,
             CreatedAt = now, TouchedAt = now, LastEvent = 1,

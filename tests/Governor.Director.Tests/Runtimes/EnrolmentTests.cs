@@ -1,6 +1,7 @@
 using Governor.Contracts;
 using Governor.Director.Runtimes;
 using Governor.Director.Tests.Hosting;
+using Governor.Messaging.Sealing;
 using Microsoft.EntityFrameworkCore;
 
 namespace Governor.Director.Tests.Runtimes;
@@ -25,9 +26,11 @@ public sealed class EnrolmentTests : DirectorTests
     public async Task Given_a_pinned_key_When_an_Agent_shows_another_one_Then_the_first_stays_and_the_other_is_noted()
     {
         await Host.GivenRuntimesAsync("eu-1");
-        await Host.PublishAsync(Host["eu-1"].Enrolment(kid: "other-key"));
-        await Host.UntilRuntimeAsync("eu-1", r => r.UntrustedKid == "other-key", "noted");
-        Assert.Equal("key-of-eu-1", (await Host.RuntimeAsync("eu-1")).Kid);
+        var (pinned, other) = (Host["eu-1"].Key.PublicKey.Kid, SealingKeyPair.Create());
+        Host["eu-1"].Key = other;
+        await Host.PublishAsync(Host["eu-1"].Enrolment());
+        await Host.UntilRuntimeAsync("eu-1", r => r.UntrustedKid == other.PublicKey.Kid, "noted");
+        Assert.Equal(pinned, (await Host.RuntimeAsync("eu-1")).Kid);
     }
 
     [Fact]
@@ -36,9 +39,10 @@ public sealed class EnrolmentTests : DirectorTests
         await Host.GivenRuntimesAsync("eu-1");
         var (asked, epoch) = (Host["eu-1"].Requests.Count, (await Host.RuntimeAsync("eu-1")).Epoch);
 
-        await Host.PublishAsync(Host["eu-1"].Enrolment(start: false, kid: "standby-key"));
+        var standby = SealingKeyPair.Create().PublicKey;
+        await Host.PublishAsync(Host["eu-1"].Enrolment(start: false) with { PublicKey = standby });
 
-        await Host.UntilRuntimeAsync("eu-1", r => r.UntrustedKid == "standby-key", "heard");
+        await Host.UntilRuntimeAsync("eu-1", r => r.UntrustedKid == standby.Kid, "heard");
         Assert.Equal((asked, epoch), (Host["eu-1"].Requests.Count, (await Host.RuntimeAsync("eu-1")).Epoch));
     }
 
