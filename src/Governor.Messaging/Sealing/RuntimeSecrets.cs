@@ -10,7 +10,11 @@ public static class RuntimeSecrets
     private const string Runtime = "sub";
     private const string Generation = "generation";
 
-    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web);
+    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web)
+    {
+        RespectNullableAnnotations = true,
+        RespectRequiredConstructorParameters = true,
+    };
 
     /// <summary>Seals the secrets of a message.</summary>
     /// <param name="credentials">Every credential version that the message assigns.</param>
@@ -38,7 +42,11 @@ public static class RuntimeSecrets
 
         try
         {
-            return JsonSerializer.Deserialize<List<CredentialSecrets>>(opened.Plaintext, Json);
+            // Whoever knows the public key can seal to it: what comes out is no more trustworthy than any other input.
+            var credentials = JsonSerializer.Deserialize<List<CredentialSecrets?>>(opened.Plaintext, Json);
+            return credentials?.TrueForAll(credential => credential?.Entries.Values.All(value => value is not null) == true) == true
+                ? [.. credentials.OfType<CredentialSecrets>()]
+                : null;
         }
         catch (JsonException)
         {

@@ -11,6 +11,10 @@ public static class SealedBox
     private const string Algorithm = "ECDH-ES";
     private const string Encryption = "A256GCM";
 
+    // Nobody who follows this format sends them: compressed, a small text could unfold to a huge one; and what is critical
+    // (RFC 7516 §4.1.13) must be understood.
+    private static readonly string[] Refused = ["zip", "crit"];
+
     /// <summary>Seals bytes.</summary>
     /// <param name="plaintext">The bytes.</param>
     /// <param name="recipient">Who may open them; its <c>kid</c> goes into the header.</param>
@@ -19,7 +23,7 @@ public static class SealedBox
     public static string Seal(byte[] plaintext, AgentPublicKey recipient, IReadOnlyDictionary<string, object> header)
     {
         ArgumentNullException.ThrowIfNull(recipient);
-        return JWT.EncodeBytes(plaintext, new Jwk(recipient.Crv, recipient.X, recipient.Y), JweAlgorithm.ECDH_ES, JweEncryption.A256GCM,
+        return JWT.EncodeBytes(plaintext, new Jwk(recipient.Crv, recipient.X, recipient.Y, d: null), JweAlgorithm.ECDH_ES, JweEncryption.A256GCM,
             extraHeaders: new Dictionary<string, object>(header, StringComparer.Ordinal) { ["kid"] = recipient.Kid });
     }
 
@@ -34,7 +38,8 @@ public static class SealedBox
         {
             var encoded = sealedText[..sealedText.IndexOf('.', StringComparison.Ordinal)];
             var header = JsonSerializer.Deserialize<JsonElement>(System.Buffers.Text.Base64Url.DecodeFromChars(encoded));
-            return Text(header, "alg") == Algorithm && Text(header, "enc") == Encryption ? header : null;
+            return Text(header, "alg") == Algorithm && Text(header, "enc") == Encryption && HasKey(header)
+                && !Refused.Any(name => header.TryGetProperty(name, out _)) ? header : null;
         }
         catch (Exception e) when (e is JsonException or FormatException)
         {
@@ -62,6 +67,11 @@ public static class SealedBox
             return null;
         }
     }
+
+    /// <summary>Whether there is an ephemeral key of the right kind. The library takes its parts for granted.</summary>
+    private static bool HasKey(JsonElement header) =>
+        header.TryGetProperty("epk", out var key) && Text(key, "kty") == "EC" && Text(key, "crv") == "P-256"
+            && Text(key, "x") is not null && Text(key, "y") is not null;
 
     /// <summary>A text of a header, if it has one of that name.</summary>
     internal static string? Text(JsonElement header, string name) =>

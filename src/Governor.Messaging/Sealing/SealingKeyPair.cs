@@ -1,8 +1,8 @@
-using System.Buffers.Text;
 using System.Security.Cryptography;
 using System.Text;
 using Governor.Contracts;
 using Jose;
+using Base64Url = System.Buffers.Text.Base64Url;
 
 namespace Governor.Messaging.Sealing;
 

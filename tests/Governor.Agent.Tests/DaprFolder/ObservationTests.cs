@@ -97,7 +97,7 @@ public sealed class ObservationTests : FolderScenario
     public async Task Given_a_second_Agent_on_the_folder_When_it_has_gone_further_Then_the_first_one_knows()
     {
         await ApplyAsync(_logging);
-        await NewApplier().ApplyAsync(9, Desired.Nothing, CancellationToken.None);
+        await NewApplier().ApplyAsync(9, Desired.Nothing, [], CancellationToken.None);
         Assert.Equal(9, Applier.HandledGeneration);
         Assert.Empty(Applier.Observe().Configurations);
     }

@@ -16,6 +16,7 @@ public sealed partial class ComposeFileTests
         "Drift__Interval", "Drift__Mode", "Drift__MaxSends", "Delivery__Deadline",
         "Agent__RuntimeId", "Agent__Kind", "Agent__ReportInterval", "Agent__StatePath",
         "Agent__ResourcesPath", "Agent__DeniedComponentTypes",
+        "Agent__DaprResourcesPath", "Agent__DaprGrpcEndpoint", "Agent__DaprHttpEndpoint", "Agent__DaprLoadTimeout",
         "Logging__Console__FormatterName",
     ];
 

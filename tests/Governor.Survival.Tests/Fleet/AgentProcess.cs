@@ -1,6 +1,7 @@
 using Governor.Agent;
 using Governor.Agent.Runtime;
 using Governor.Contracts;
+using Governor.Messaging.Sealing;
 using Governor.Survival.Tests.Model;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -12,6 +13,8 @@ internal sealed class AgentProcess : IAgentOutbound
 {
     /// <summary>Seconds between two reports.</summary>
     public const int ReportInterval = 10;
+
+    private static readonly SealingKeyPair Key = SealingKeyPair.Create(); // nothing is sealed in this world
 
     private readonly string runtimeId;
     private readonly IRuntimeApplier applier;
@@ -54,7 +57,7 @@ internal sealed class AgentProcess : IAgentOutbound
             RuntimeId = runtimeId, Kind = "standalone-kyma", ReportInterval = TimeSpan.FromSeconds(ReportInterval),
         };
         voice = new RuntimeVoice(options, new AgentPublicKey(runtimeId, "EC", "P-256", "x", "y"), applier, this, clock);
-        handler = new MessageHandler(runtimeId, applier, voice, NullLogger.Instance);
+        handler = new MessageHandler(runtimeId, Key, applier, voice, NullLogger.Instance);
         DownUntil = null;
         Connect();
     }
@@ -132,8 +135,8 @@ internal sealed class AgentProcess : IAgentOutbound
     {
         public long HandledGeneration => 0;
 
-        public Task ApplyAsync(long generation, DesiredState desired, CancellationToken cancellationToken) =>
-            runtime.ApplyAsync(generation, desired, cancellationToken);
+        public Task ApplyAsync(long generation, DesiredState desired, IReadOnlyList<CredentialSecrets> secrets, CancellationToken cancellationToken) =>
+            runtime.ApplyAsync(generation, desired, secrets, cancellationToken);
 
         public RuntimeObservation Observe() => runtime.Observe() with { Generation = 0 };
 

@@ -1,5 +1,6 @@
 using Governor.Agent.Runtime;
 using Governor.Contracts;
+using Governor.Messaging.Sealing;
 
 namespace Governor.Survival.Tests.Fleet;
 
@@ -30,7 +31,7 @@ internal sealed class RuntimeInMemory(Func<string, bool> refuses) : IRuntimeAppl
     /// <summary>Digests that it ever rejected.</summary>
     public HashSet<string> EverRejected { get; } = new(StringComparer.Ordinal);
 
-    public Task ApplyAsync(long generation, DesiredState desired, CancellationToken cancellationToken)
+    public Task ApplyAsync(long generation, DesiredState desired, IReadOnlyList<CredentialSecrets> secrets, CancellationToken cancellationToken)
     {
         Applying(generation);
         Apply(desired);
@@ -102,7 +103,8 @@ internal sealed class RuntimeInMemory(Func<string, bool> refuses) : IRuntimeAppl
     {
         var names = marks.Keys.Concat(outcomes.Keys).Concat(Components.Values.Select(c => c.Configuration));
         return new RuntimeObservation(HandledGeneration,
-            [.. names.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal).Select(Reported).OfType<ReportedConfiguration>()]);
+            [.. names.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal).Select(Reported).OfType<ReportedConfiguration>()],
+            Credentials: []);
     }
 
     private ReportedConfiguration? Reported(string name)
