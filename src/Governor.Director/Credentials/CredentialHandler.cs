@@ -1,5 +1,4 @@
 using Governor.Director.Assignments;
-using Governor.Director.Configurations;
 using Governor.Director.Persistence;
 using Governor.Director.Rollouts;
 using Governor.Director.Runtimes;

@@ -38,7 +38,7 @@ internal sealed class DriftComparisonResult
         .. Pairs.Select(p => p.Finding),
         .. Fleet.Where(f => f.IsAway && f.Runtime.HeardAt is not null).Select(f => new DriftFinding
         {
-            RuntimeId = f.Runtime.RuntimeId, Configuration = "", Kind = DriftKind.Silent,
+            RuntimeId = f.Runtime.RuntimeId, Item = "", Kind = DriftKind.Silent,
         }),
     ];
 

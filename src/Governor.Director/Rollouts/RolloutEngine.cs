@@ -1,5 +1,4 @@
 using Governor.Contracts;
-using Governor.Director.Assignments;
 using Governor.Director.Credentials;
 using Governor.Director.Persistence;
 using MassTransit;

@@ -45,7 +45,7 @@ public sealed class ExamplesTests
 
     private static ConfigurationContent Read(string file)
     {
-        var outcome = ConfigurationRequestParser.Parse(Examples.Read(file), new HashSet<string>());
+        var outcome = ConfigurationRequestParser.Parse(Examples.Read(file));
         Assert.True(outcome.Succeeded, outcome.Refusal?.Detail);
         return outcome.Value.Content;
     }

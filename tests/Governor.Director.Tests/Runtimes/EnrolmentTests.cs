@@ -12,7 +12,7 @@ public sealed class EnrolmentTests : DirectorTests
     public async Task Given_an_Agent_that_starts_When_it_enrols_Then_its_key_is_pinned_and_it_is_asked_with_a_higher_epoch_each_time()
     {
         await Host.GivenRuntimesAsync("eu-1");
-        Assert.Equal("key-of-eu-1", (await Host.RuntimeAsync("eu-1")).Kid);
+        Assert.Equal(Host["eu-1"].Key.PublicKey.Kid, (await Host.RuntimeAsync("eu-1")).Kid);
         var asked = Host["eu-1"].Requests.Count;
 
         await Host.PublishAsync(Host["eu-1"].Enrolment());
@@ -62,7 +62,7 @@ public sealed class EnrolmentTests : DirectorTests
         await Host.GivenAwayRuntimesAsync("eu-1");
         await Host.RecordAsync(Host["eu-1"].Report());
         await Eventually.IsTrueAsync(() => Host["eu-1"].Requests.Any(r => r.Enrol), "to be asked for its key");
-        await Host.UntilRuntimeAsync("eu-1", r => r.Kid == "key-of-eu-1", "known by its key");
+        await Host.UntilRuntimeAsync("eu-1", r => r.Kid == Host["eu-1"].Key.PublicKey.Kid, "known by its key");
     }
 
     [Fact]
