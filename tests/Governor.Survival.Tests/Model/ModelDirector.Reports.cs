@@ -51,7 +51,7 @@ internal sealed partial class ModelDirector
         var isBehind = report.Epoch < runtime.Stamp.Epoch;
         runtime.Report = report.Configurations.ToDictionary(c => c.Name, c => new ReportItem
         {
-            RuntimeId = runtime.Id, Configuration = c.Name, Digest = c.Digest,
+            RuntimeId = runtime.Id, Item = c.Name, Digest = c.Digest,
             Outcome = c.Outcome?.ToString().ToLowerInvariant(), OutcomeDigest = c.OutcomeDigest,
         }, StringComparer.Ordinal);
         (runtime.HeardAt, runtime.ReportInterval) = (now(), report.ReportInterval.TotalSeconds);

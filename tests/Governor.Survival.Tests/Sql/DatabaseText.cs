@@ -25,21 +25,21 @@ internal static class DatabaseText
             r => $"runtime {r[0]}: {(r[1].Contains("\"a\"", StringComparison.Ordinal) ? "a" : "b")} {r[2]}@{r.Instant(3)}, g{r[4]} sent g{r[5]}@{r.Instant(6)} gone g{r[7]}, "
                 + $"heard {r.Instant(8)} ({r[9]},{r[10]}) g{r[11]} of epoch {r[12]}, back-off {r.Instant(13)} {r.Duration(14)}"),
         ("""
-         SELECT runtime_id, configuration, revision, digest, generation, sent_generation, sent_at, reported, last_good_revision
+         SELECT runtime_id, item, revision, digest, generation, sent_generation, sent_at, reported, last_good_revision
          FROM assignments
          """,
             r => $"assignment {r[0]} {r[1]}: {r[2]} {r[3]} g{r[4]} sent g{r[5]}@{r.Instant(6)} reported {r.Flag(7)} good {r[8]}"),
         ("SELECT runtime_id, digest FROM rejections", r => $"rejection {r[0]} {r[1]}"),
         ($"""
-          SELECT o.configuration, o.revision, o.state, o.ends_as, o.touched_at, o.next_due_at, a.configuration, a.revision,
-                 b.configuration, b.revision, {Counters}
+          SELECT o.item, o.revision, o.state, o.ends_as, o.touched_at, o.next_due_at, a.item, a.revision,
+                 b.item, b.revision, {Counters}
           FROM rollouts o JOIN rollout_waves w ON w.rollout_id = o.rollout_id
           LEFT JOIN rollouts a ON a.rollout_id = o.rollback_of LEFT JOIN rollouts b ON b.rollout_id = o.rolled_back_by
           """,
             r => $"rollout {r.Key(0)}: {r[2]} ends {r[3]} touched {r.Instant(4)} due {r.Instant(5)} of {r.Key(6)} by {r.Key(8)}, "
                 + $"counts {string.Join(' ', Enumerable.Range(10, Enum.GetValues<TargetState>().Length).Select(i => r[i]))}"),
         ("""
-         SELECT o.configuration, o.revision, t.runtime_id, t.state, t.generation, t.digest, t.attempts, t.former_revision,
+         SELECT o.item, o.revision, t.runtime_id, t.state, t.generation, t.digest, t.attempts, t.former_revision,
                 t.given_back, t.dispatched_at, t.deadline_at
          FROM rollout_targets t JOIN rollouts o ON o.rollout_id = t.rollout_id
          """,
@@ -47,7 +47,7 @@ internal static class DatabaseText
     ];
 
     private const string Actions =
-        "SELECT a.action_id, a.kind, o.configuration, o.revision, a.accepted FROM rollout_actions a JOIN rollouts o ON o.rollout_id = a.rollout_id";
+        "SELECT a.action_id, a.kind, o.item, o.revision, a.accepted FROM rollout_actions a JOIN rollouts o ON o.rollout_id = a.rollout_id";
 
     private static readonly string[] Written =
     [

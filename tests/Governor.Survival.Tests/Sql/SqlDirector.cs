@@ -56,7 +56,7 @@ internal sealed class SqlDirector(IServiceProvider services, WorldClock clock, S
         var target = content.Region == Content.Everywhere ? new TargetSelector()
             : new TargetSelector(MatchLabels: Labels(content.Region));
         var whole = ConfigurationContent.Normalized(content.Components(), target, content.Priority, allowPlaintext: false);
-        Assert.Null((await handler.UpdateAsync(change, new ConfigurationRequest(whole, AllowEmpty: true, how), None)).Refusal);
+        Assert.Null((await handler.UpdateAsync(change, new ConfigurationRequest(whole, AllowEmpty: true, how, []), None)).Refusal);
     });
 
     private static Dictionary<string, string> Labels(string region) => new(StringComparer.Ordinal) { ["region"] = region };
@@ -206,7 +206,7 @@ internal sealed class SqlDirector(IServiceProvider services, WorldClock clock, S
         {
             using var scope = services.CreateScope();
             var row = scope.ServiceProvider.GetRequiredService<DirectorDbContext>().Rollouts.AsNoTracking().Single(r => r.CorrelationId == id);
-            rollouts[id] = key = new RolloutKey(row.Configuration, row.Revision);
+            rollouts[id] = key = new RolloutKey(row.Item, row.Revision);
         }
 
         return key;
