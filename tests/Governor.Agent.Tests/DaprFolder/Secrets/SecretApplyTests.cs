@@ -95,6 +95,31 @@ public sealed class SecretApplyTests : SecretScenario
     }
 
     [Fact]
+    public async Task Given_rotations_When_the_folder_is_looked_at_between_any_two_steps_Then_the_store_and_secrets_that_a_component_refers_to_are_there()
+    {
+        using var done = new CancellationTokenSource();
+        var looks = 0;
+        var looking = Task.Run(() =>
+        {
+            for (; !done.IsCancellationRequested; looks++)
+            {
+                if (!File.Exists(PathOf("sink.yaml")))
+                    continue;
+                var id = ComponentYaml.StoreOf(File.ReadAllBytes(PathOf("sink.yaml")));
+                // What is gone is right only if the component has moved on.
+                if (!File.Exists(PathOf($"governor-secrets-{id}.yaml")) || !File.Exists(PathOf($".governor-secrets-{id}.json")))
+                    Assert.NotEqual(id, ComponentYaml.StoreOf(File.ReadAllBytes(PathOf("sink.yaml"))));
+            }
+        }, CancellationToken.None);
+
+        for (var n = 0; n < 50; n++)
+            await ApplyAsync([Orders($"v{n}")], Shop($"{n / 2}"));
+        await done.CancelAsync();
+        await looking;
+        Assert.True(looks > 50, $"{looks} looks");
+    }
+
+    [Fact]
     public async Task Given_components_of_the_same_credentials_When_applied_Then_they_share_a_store_And_other_sets_have_their_own()
     {
         await ApplyAsync([Orders("v1"), Logs("x")],
