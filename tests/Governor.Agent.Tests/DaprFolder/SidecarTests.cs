@@ -122,6 +122,14 @@ public sealed class SidecarTests : SecretScenario, IAsyncLifetime
     }
 
     [Fact]
+    public async Task Given_a_sidecar_that_hangs_When_content_is_applied_Then_it_failed_in_the_time_that_it_has()
+    {
+        _daprd.Hangs = true;
+        await ApplyAsync(Logging);
+        AssertFailed(Logging, "sidecar-unreachable", "no answer in time");
+    }
+
+    [Fact]
     public async Task Given_nobody_at_the_address_When_content_is_applied_Then_the_sidecar_is_unreachable()
     {
         var gone = await DaprdDouble.StartAsync(Resources);

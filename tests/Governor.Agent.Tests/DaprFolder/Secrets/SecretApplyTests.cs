@@ -32,6 +32,7 @@ public sealed class SecretApplyTests : SecretScenario
         Assert.Empty(await DaprComponentSchema.ValidateAsync(DaprComponentSchema.ToJson(File.ReadAllBytes(PathOf("sink.yaml")))));
         Assert.Equal("governor", store["metadata"]!["labels"]!["app.kubernetes.io/managed-by"]!.GetValue<string>());
         Assert.Equal(("secretstores.local.file", "v1"), (store["spec"]!["type"]!.GetValue<string>(), store["spec"]!["version"]!.GetValue<string>()));
+        Assert.True(store["spec"]!["ignoreErrors"]!.GetValue<bool>()); // else a store that cannot be read would end daprd
         Assert.Equal([("secretsFile", PathOf(SecretFile("orders@v1"))), ("multiValued", "true")],
             store["spec"]!["metadata"]!.AsArray().Select(item => (item!["name"]!.GetValue<string>(), item["value"]!.GetValue<string>())));
     }
