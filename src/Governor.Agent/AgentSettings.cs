@@ -76,6 +76,10 @@ internal static partial class AgentSettings
         foreach (var same in agents.Where(agent => !string.IsNullOrWhiteSpace(agent.ResourcesPath))
             .GroupBy(agent => Path.GetFullPath(agent.ResourcesPath), StringComparer.Ordinal).Where(same => same.Count() > 1))
             yield return $"Agent:ResourcesPath '{same.Key}' is given to {same.Count()} Agents: they would remove each other's components; give each its own folder.";
+
+        foreach (var same in agents.Where(agent => !string.IsNullOrWhiteSpace(agent.StatePath))
+            .GroupBy(agent => Path.GetFullPath(agent.StatePath), StringComparer.Ordinal).Where(same => same.Count() > 1))
+            yield return $"Agent:StatePath '{same.Key}' is given to {same.Count()} Agents of one process: they would forget each other's secrets; give each its own folder.";
     }
 
     [GeneratedRegex(@"\A[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\z", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]

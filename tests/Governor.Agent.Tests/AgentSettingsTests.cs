@@ -70,10 +70,10 @@ public sealed class AgentSettingsTests
     }
 
     [Fact]
-    public void Given_two_Agents_of_one_runtime_and_folder_When_checked_Then_both_are_refused()
+    public void Given_two_Agents_of_one_runtime_and_folders_When_checked_Then_both_are_refused()
     {
         var error = Assert.Throws<AgentSettingsException>(() => AgentSettings.Check([Read(), Read()]));
-        Assert.Equal(2, error.Errors.Count);
+        Assert.Equal(3, error.Errors.Count);
     }
 
     [Fact]

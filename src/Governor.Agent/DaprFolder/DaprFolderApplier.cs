@@ -79,9 +79,11 @@ internal sealed partial class DaprFolderApplier : IRuntimeApplier
         foreach (var kept in mark.Stores.Count == 0 ? [] : mark.Files.Keys.ToList())
             await TryAsync($"secrets of {kept}", () => _kept.Move(kept, given, mark, found), cancellationToken);
 
-        await ProveAsync(configurations, given, outcomes, cancellationToken);
-        // Last of all, when the sidecar has turned to the new ones.
-        await TryAsync("secrets that are no longer needed", () => _stores.RemoveUnused(mark, _reader.Read(mark)), cancellationToken);
+        var left = _reader.Read(mark);
+        if (await ProveAsync(configurations, given, outcomes, StoresInUse(mark, left), cancellationToken))
+            await TryAsync("removal of secrets", () => _stores.RemoveUnused(mark, left), cancellationToken);
+        else
+            LogSecretsKept(_folder);
 
         foreach (var gone in mark.Configurations.Keys.Where(name => !outcomes.ContainsKey(name)).ToList())
             mark.Configurations.Remove(gone);
@@ -175,23 +177,38 @@ internal sealed partial class DaprFolderApplier : IRuntimeApplier
         }
     }
 
+    private static List<ExpectedComponent> StoresInUse(FolderMark mark, FolderSnapshot found) =>
+        [.. found.Own.Values.SelectMany(file => file.Stores).Where(mark.Stores.ContainsKey).Distinct(StringComparer.Ordinal).Select(id => Store(id, []))];
+
+    private static ExpectedComponent Store(string id, IReadOnlyList<string> scopes) =>
+        new(SecretSet.StoreNameOf(id), ComponentYaml.StoreType, ComponentYaml.StoreVersion, scopes);
+
     /// <summary>Where there is a sidecar to ask, only what it has loaded counts as applied.</summary>
-    private async Task ProveAsync(List<DesiredConfiguration> configurations, GivenSecrets given,
-        SortedDictionary<string, OutcomeMark> outcomes, CancellationToken cancellationToken)
+    /// <returns>Whether it has turned to the stores that are in use now: until then it may hold the former secrets, and those
+    /// stay, so that they are reported.</returns>
+    private async Task<bool> ProveAsync(List<DesiredConfiguration> configurations, GivenSecrets given,
+        SortedDictionary<string, OutcomeMark> outcomes, List<ExpectedComponent> storesInUse, CancellationToken cancellationToken)
     {
+        const string InUse = ""; // no configuration is called that
         if (_sidecar is null)
-            return;
+            return true;
 
         var expected = configurations
             .Where(configuration => outcomes[configuration.Name].Outcome == ApplyOutcome.Applied)
             .ToDictionary(configuration => configuration.Name, configuration => configuration.InForce().SelectMany(Expected).ToList(), StringComparer.Ordinal);
-        foreach (var (name, failure) in await _sidecar.WaitAsync(expected, cancellationToken))
+        expected.Add(InUse, storesInUse);
+        var failures = await _sidecar.WaitAsync(expected, cancellationToken);
+        foreach (var (name, failure) in failures.Where(failure => failure.Key != InUse))
             outcomes[name] = outcomes[name] with { Outcome = ApplyOutcome.Failed, Reason = failure.Reason, Message = failure.Message };
+        return !failures.ContainsKey(InUse);
 
         // The store as well: after a rotation, it is what tells that the sidecar has looked again.
-        IEnumerable<ExpectedComponent> Expected(DesiredComponent component) => given.SetOf(component) is { } set
-            ? [new(component.Name, component.Type, component.Version, component.Scopes), new(set.StoreName, ComponentYaml.StoreType, ComponentYaml.StoreVersion, component.Scopes)]
-            : [new(component.Name, component.Type, component.Version, component.Scopes)];
+        IEnumerable<ExpectedComponent> Expected(DesiredComponent component)
+        {
+            yield return new ExpectedComponent(component.Name, component.Type, component.Version, component.Scopes);
+            if (given.SetOf(component) is { } set)
+                yield return Store(set.Id, component.Scopes);
+        }
     }
 
     private async Task<OutcomeMark> AttemptAsync(string? digest, string failure, Action change, CancellationToken cancellationToken)
@@ -225,6 +242,9 @@ internal sealed partial class DaprFolderApplier : IRuntimeApplier
 
     [LoggerMessage(2103, LogLevel.Warning, "What was handled is kept in memory only, because the mark cannot be saved: {Reason}")]
     private partial void LogMarkNotSaved(string? reason);
+
+    [LoggerMessage(2107, LogLevel.Warning, "The sidecar has not loaded the stores of secrets in {Folder}; former secrets stay there until a message finds that it has")]
+    private partial void LogSecretsKept(string folder);
 
     [LoggerMessage(2106, LogLevel.Warning, "The folder could not be brought up to date with the {What}, and the next message tries again: {Reason}")]
     private partial void LogNotTidied(string what, string? reason);

@@ -89,6 +89,8 @@ internal sealed partial class FolderMarkStore(string folder, ILogger logger)
         try
         {
             var mark = File.Exists(_path) ? JsonSerializer.Deserialize<FolderMark>(File.ReadAllBytes(_path), Json) : null;
+            if (mark is not null && !IsSound(mark))
+                throw new JsonException("something in it is null");
             _unreadable = false;
             return mark;
         }
@@ -100,6 +102,12 @@ internal sealed partial class FolderMarkStore(string folder, ILogger logger)
             return null;
         }
     }
+
+    /// <summary>Whether nothing is null inside of what it lists, which the serializer does not look at.</summary>
+    private static bool IsSound(FolderMark mark) =>
+        !mark.Files.ContainsValue(null!) && !mark.Written.ContainsValue(null!) && !mark.Outcomes.ContainsValue(null!)
+        && mark.Configurations.Values.All(configuration => configuration?.Components.ContainsValue(null!) == false)
+        && mark.Stores.Values.All(store => store?.Credentials.Values.All(credential => credential?.Keys.All(key => key is not null) == true) == true);
 
     [LoggerMessage(2101, LogLevel.Warning, "{Path} cannot be read and counts as lost; the next message writes it anew: {Reason}")]
     private partial void LogUnreadable(string path, string reason);

@@ -60,10 +60,12 @@ internal sealed partial class MessageHandler(string runtimeId, SealingKeyPair ke
         return opened is null || listed.Contains(null) ? null : [.. listed.OfType<CredentialSecrets>()];
     }
 
-    /// <summary>Which key a message says that it is sealed to.</summary>
+    /// <summary>Which key a message says that it is sealed to. Nobody vouches for that text, so it is logged only if it looks
+    /// like the id of a key.</summary>
     private static string SealedTo(DesiredState desired) =>
         desired.Secrets is { } secrets && SealedBox.Header(secrets) is { } header
-            && header.TryGetProperty("kid", out var kid) && kid.ValueKind is JsonValueKind.String ? kid.GetString()! : "none";
+            && header.TryGetProperty("kid", out var kid) && kid.ValueKind is JsonValueKind.String
+            && kid.GetString() is { Length: 43 } id && id.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_') ? id : "none";
 
     [LoggerMessage(2011, LogLevel.Information, "{RuntimeId} handled generation {Generation} with {Configurations} configuration(s)")]
     private partial void LogApplied(string runtimeId, long generation, int configurations);

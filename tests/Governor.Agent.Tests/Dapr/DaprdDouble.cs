@@ -52,6 +52,9 @@ internal sealed class DaprdDouble : IAsyncDisposable
     /// <summary>Whether it answers nobody.</summary>
     internal volatile bool IsDown;
 
+    /// <summary>Whether it takes questions and never answers.</summary>
+    internal volatile bool Hangs;
+
     /// <summary>How many times it was asked.</summary>
     internal int Asked;
 
@@ -116,7 +119,11 @@ internal sealed class DaprdDouble : IAsyncDisposable
 
     private sealed class Service(DaprdDouble daprd) : DaprBase
     {
-        public override Task<GetMetadataResponse> GetMetadata(GetMetadataRequest request, ServerCallContext context) =>
-            Task.FromResult(daprd.Metadata());
+        public override async Task<GetMetadataResponse> GetMetadata(GetMetadataRequest request, ServerCallContext context)
+        {
+            if (daprd.Hangs)
+                await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, context.CancellationToken);
+            return daprd.Metadata();
+        }
     }
 }

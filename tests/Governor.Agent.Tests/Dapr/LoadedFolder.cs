@@ -9,6 +9,9 @@ namespace Governor.Agent.Tests.Dapr;
 /// for a store that is not there.</summary>
 internal sealed class LoadedFolder(string folder, string appId)
 {
+    /// <summary>A component of this name fails to initialise, without ending the process.</summary>
+    private const string Broken = "broken";
+
     private const string LocalFile = "secretstores.local.file";
 
     private readonly Dictionary<string, Component> _components = new(StringComparer.Ordinal);
@@ -33,7 +36,7 @@ internal sealed class LoadedFolder(string folder, string appId)
             if (_components.TryGetValue(name, out var loaded) && loaded.Text == Functional(resource))
                 continue;
             _components.Remove(name); // closed before the new one is initialised
-            if (Initialise(resource) is { } next)
+            if (name != Broken && Initialise(resource) is { } next)
                 _components[name] = next;
         }
     }

@@ -61,6 +61,15 @@ public sealed class ObservationTests : FolderScenario
     [InlineData("null")]
     [InlineData("""{"files":null}""")]
     [InlineData("""{"configurations":{"logging":{}}}""")]
+    [InlineData("""{"configurations":{"logging":null}}""")]
+    [InlineData("""{"files":{"sink":null}}""")]
+    [InlineData("""{"outcomes":{"logging":null}}""")]
+    [InlineData("""{"written":null}""")]
+    [InlineData("""{"written":{"sink":null}}""")]
+    [InlineData("""{"stores":{"0123456789abcdef":null}}""")]
+    [InlineData("""{"stores":{"0123456789abcdef":{}}}""")]
+    [InlineData("""{"stores":{"0123456789abcdef":{"sha256":"","credentials":{"orders":null}}}}""")]
+    [InlineData("""{"stores":{"0123456789abcdef":{"sha256":"","credentials":{"orders":{"versionId":"v1","keys":[null]}}}}}""")]
     public async Task Given_a_mark_that_makes_no_sense_When_applied_Then_it_counts_as_lost(string content)
     {
         await ApplyAsync(_logging);

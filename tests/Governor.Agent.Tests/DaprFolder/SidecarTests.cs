@@ -68,11 +68,43 @@ public sealed class SidecarTests : SecretScenario, IAsyncLifetime
         await ApplyAsync([Orders("v2")], Shop());
         AssertFailed(Shop(), "not-loaded", $"governor-secrets-{Id("orders@v2")}");
         Assert.DoesNotContain("s3cret", Reported("shop").Message, StringComparison.Ordinal);
-        Assert.Equal(["orders@v2"], Held);
+        Assert.Equal(["orders@v1", "orders@v2"], Held); // the sidecar still has the former one
+        await ApplyAsync([Orders("v2")], Shop());
+        Assert.Equal(["orders@v1", "orders@v2"], Held);
 
         _daprd.Loads = true;
         await ApplyAsync([Orders("v2")], Shop());
         AssertShows(Shop());
+        Assert.Equal(["orders@v2"], Held);
+        Assert.Equal("t0p-s3cretv2", _daprd.Look("sink")?["orders-token"]);
+    }
+
+    [Fact]
+    public async Task Given_one_configuration_that_the_sidecar_never_loads_When_a_credential_of_another_is_rotated_Then_the_old_version_goes()
+    {
+        await ApplyAsync([Orders("v1")], Shop());
+        var broken = Desired.Configuration("broken", Desired.Component("broken")); // of that name the double loads nothing
+        await ApplyAsync([Orders("v2")], Shop(), broken);
+        AssertFailed(broken, "not-loaded", "broken");
+        AssertShows(Shop());
+        Assert.Equal(["orders@v2"], Held);
+    }
+
+    [Fact]
+    public async Task Given_content_that_a_refused_configuration_keeps_When_the_sidecar_does_not_load_its_new_store_Then_the_old_version_stays()
+    {
+        await ApplyAsync([Orders("v1")], Shop());
+        var options = Beside(_daprd);
+        options.DeniedComponentTypes.Add("denied.*");
+        Restart(options);
+        var refused = Desired.Configuration("shop", Desired.Component("next", type: "denied.type"));
+        _daprd.Loads = false;
+        await ApplyAsync([Orders("v2")], refused);
+        Assert.Equal(["orders@v1", "orders@v2"], Held);
+
+        _daprd.Loads = true;
+        await ApplyAsync([Orders("v2")], refused);
+        Assert.Equal(["orders@v2"], Held);
         Assert.Equal("t0p-s3cretv2", _daprd.Look("sink")?["orders-token"]);
     }
 
@@ -87,6 +119,14 @@ public sealed class SidecarTests : SecretScenario, IAsyncLifetime
         _daprd.IsDown = false;
         await ApplyAsync(Logging);
         AssertShows(Logging);
+    }
+
+    [Fact]
+    public async Task Given_a_sidecar_that_hangs_When_content_is_applied_Then_it_failed_in_the_time_that_it_has()
+    {
+        _daprd.Hangs = true;
+        await ApplyAsync(Logging);
+        AssertFailed(Logging, "sidecar-unreachable", "no answer in time");
     }
 
     [Fact]

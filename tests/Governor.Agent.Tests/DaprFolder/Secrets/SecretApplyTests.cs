@@ -32,6 +32,7 @@ public sealed class SecretApplyTests : SecretScenario
         Assert.Empty(await DaprComponentSchema.ValidateAsync(DaprComponentSchema.ToJson(File.ReadAllBytes(PathOf("sink.yaml")))));
         Assert.Equal("governor", store["metadata"]!["labels"]!["app.kubernetes.io/managed-by"]!.GetValue<string>());
         Assert.Equal(("secretstores.local.file", "v1"), (store["spec"]!["type"]!.GetValue<string>(), store["spec"]!["version"]!.GetValue<string>()));
+        Assert.True(store["spec"]!["ignoreErrors"]!.GetValue<bool>()); // else a store that cannot be read would end daprd
         Assert.Equal([("secretsFile", PathOf(SecretFile("orders@v1"))), ("multiValued", "true")],
             store["spec"]!["metadata"]!.AsArray().Select(item => (item!["name"]!.GetValue<string>(), item["value"]!.GetValue<string>())));
     }
@@ -92,6 +93,31 @@ public sealed class SecretApplyTests : SecretScenario
         Assert.Equal("t0p-s3cretv2", Resolve("sink", "orders", "token"));
         Assert.Equal(["logs@x", "orders@v2"], Held);
         AssertShows(configuration);
+    }
+
+    [Fact]
+    public async Task Given_rotations_When_the_folder_is_looked_at_between_any_two_steps_Then_the_store_and_secrets_that_a_component_refers_to_are_there()
+    {
+        using var done = new CancellationTokenSource();
+        var looks = 0;
+        var looking = Task.Run(() =>
+        {
+            for (; !done.IsCancellationRequested; looks++)
+            {
+                if (!File.Exists(PathOf("sink.yaml")))
+                    continue;
+                var id = ComponentYaml.StoreOf(File.ReadAllBytes(PathOf("sink.yaml")));
+                // What is gone is right only if the component has moved on.
+                if (!File.Exists(PathOf($"governor-secrets-{id}.yaml")) || !File.Exists(PathOf($".governor-secrets-{id}.json")))
+                    Assert.NotEqual(id, ComponentYaml.StoreOf(File.ReadAllBytes(PathOf("sink.yaml"))));
+            }
+        }, CancellationToken.None);
+
+        for (var n = 0; n < 50; n++)
+            await ApplyAsync([Orders($"v{n}")], Shop($"{n / 2}"));
+        await done.CancelAsync();
+        await looking;
+        Assert.True(looks > 50, $"{looks} looks");
     }
 
     [Fact]

@@ -1,4 +1,8 @@
+using Governor.Agent.DaprFolder;
+using Governor.Agent.DaprFolder.Secrets;
 using Governor.Contracts;
+using Governor.Messaging.Sealing;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Governor.Agent.Tests.DaprFolder.Secrets;
 
@@ -143,6 +147,39 @@ public sealed class SecretFailureTests : SecretScenario
         Assert.Equal(["logs@tampered", "orders@tampered"], Held);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Given_kept_content_whose_store_was_changed_When_the_same_version_comes_Then_it_is_repaired(bool theFile)
+    {
+        await ApplyAsync([Orders("v1")], Shop());
+        File.WriteAllText(PathOf(theFile ? SecretFile("orders@v1") : StoreFile("orders@v1")), "changed");
+        Assert.Equal(["orders@tampered"], Held);
+        await RefuseAsync(Orders("v1"));
+        Assert.Equal(["orders@v1"], Held);
+        Assert.Equal("t0p-s3cretv1", Resolve("sink", "orders", "token"));
+    }
+
+    [Fact]
+    public async Task Given_kept_content_When_another_hand_has_the_name_of_its_next_store_Then_it_keeps_its_old_one_and_nothing_is_touched()
+    {
+        await ApplyAsync([Orders("v1")], Shop());
+        Foreign(StoreFile("orders@v2"), ForeignComponent("theirs"));
+        await RefuseAsync(Orders("v2"));
+        Assert.Equal(ForeignComponent("theirs"), Text(StoreFile("orders@v2")));
+        Assert.Equal("t0p-s3cretv1", Resolve("sink", "orders", "token"));
+        Assert.Equal(["orders@v1"], Held);
+    }
+
+    [Fact]
+    public async Task Given_a_folder_that_could_not_be_read_whole_When_secrets_are_tidied_Then_none_goes()
+    {
+        await ApplyAsync([Orders("v1")], Shop());
+        var stores = new SecretStores(Resources, Resources, new SecretMacs(State, MacKey, NullLogger.Instance));
+        stores.RemoveUnused(new FolderMark(), new FolderSnapshot { IsPartial = true });
+        Assert.Equal(["orders@v1"], Held);
+    }
+
     [Fact]
     public async Task Given_kept_content_that_another_hand_changed_When_its_credential_is_rotated_Then_it_is_left_alone()
     {
@@ -182,7 +219,7 @@ public sealed class SecretFailureTests : SecretScenario
     }
 
     /// <summary>The next content of the shop is refused, and these are the secrets that come with it.</summary>
-    private Task RefuseAsync(params Governor.Messaging.Sealing.CredentialSecrets[] secrets)
+    private Task RefuseAsync(params CredentialSecrets[] secrets)
     {
         Restart("denied.*");
         return ApplyAsync(secrets, Desired.Configuration("shop", Desired.Component("next", "two", "denied.type")));

@@ -1,4 +1,6 @@
 using System.Text.Json.Nodes;
+using Governor.Agent.DaprFolder;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Governor.Agent.Tests.DaprFolder.Secrets;
 
@@ -104,10 +106,10 @@ public sealed class SecretObservationTests : SecretScenario
         await ApplyAsync([Orders("v1")], Shop());
         var kept = JsonNode.Parse(File.ReadAllText(MacsPath))![Id("orders@v1")]!.GetValue<string>();
         Assert.Equal(64, kept.Length);
-        Assert.NotEqual(Governor.Agent.DaprFolder.FolderReader.Hash(File.ReadAllBytes(PathOf(SecretFile("orders@v1")))), kept);
+        Assert.NotEqual(FolderReader.Hash(File.ReadAllBytes(PathOf(SecretFile("orders@v1")))), kept);
 
-        var other = new Governor.Agent.DaprFolder.DaprFolderApplier(Options(Resources), new byte[32], TimeProvider.System,
-            Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance);
+        var other = new DaprFolderApplier(Options(Resources), new byte[32], TimeProvider.System,
+            NullLogger.Instance);
         Assert.Equal("tampered", Assert.Single(other.Observe().Credentials).VersionId);
     }
 
@@ -149,7 +151,7 @@ public sealed class SecretObservationTests : SecretScenario
         File.WriteAllText(PathOf("sink.yaml"), component);
         File.WriteAllText(PathOf(".governor.json"), mark);
         File.WriteAllBytes(store, first);
-        Governor.Agent.DaprFolder.AtomicFile.Write(file, secrets, secret: true);
+        AtomicFile.Write(file, secrets, secret: true);
         Restart();
 
         Assert.Contains("orders@tampered", Held);
@@ -166,7 +168,7 @@ public sealed class SecretObservationTests : SecretScenario
     public async Task Given_a_crash_after_the_secret_file_was_written_When_another_message_comes_Then_the_file_goes()
     {
         await ApplyAsync([Orders("v1")], Shop());
-        Governor.Agent.DaprFolder.AtomicFile.Write(PathOf(SecretFile("orders@v2")), [1], secret: true);
+        AtomicFile.Write(PathOf(SecretFile("orders@v2")), [1], secret: true);
         await ApplyAsync([Orders("v1")], Shop());
         Assert.Equal([SecretFile("orders@v1")], SecretFiles);
     }
@@ -177,7 +179,7 @@ public sealed class SecretObservationTests : SecretScenario
         await ApplyAsync([Orders("v1")], Shop());
         var (file, store) = (File.ReadAllBytes(PathOf(SecretFile("orders@v1"))), File.ReadAllBytes(PathOf(StoreFile("orders@v1"))));
         await ApplyAsync([Orders("v2")], Shop());
-        Governor.Agent.DaprFolder.AtomicFile.Write(PathOf(SecretFile("orders@v1")), file, secret: true);
+        AtomicFile.Write(PathOf(SecretFile("orders@v1")), file, secret: true);
         File.WriteAllBytes(PathOf(StoreFile("orders@v1")), store);
 
         Assert.Equal(["orders@tampered", "orders@v2"], Held);
