@@ -77,8 +77,7 @@ internal static class CredentialRegistration
 
     /// <summary>What the server is told to listen at; without a word it listens on loopback.</summary>
     private static bool ListensOnLoopbackOnly(ConfigurationManager configuration) =>
-        configuration["HTTP_PORTS"] is null && configuration["HTTPS_PORTS"] is null
-        && (configuration["Urls"] ?? "").Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).All(IsLoopback);
+        (configuration["Urls"] ?? "").Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).All(IsLoopback);
 
     private static bool IsLoopback(string url)
     {
