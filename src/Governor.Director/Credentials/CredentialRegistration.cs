@@ -89,13 +89,25 @@ internal static class CredentialRegistration
 
 /// <summary>Makes the keys before anything needs them, so that none is made inside another's transaction; and says what their
 /// protection is worth.</summary>
-internal sealed partial class ProtectionStart(SealingKeys keys, IConfiguration configuration, ILogger<ProtectionStart> logger) : IHostedService
+internal sealed partial class ProtectionStart(
+    SealingKeys keys, IConfiguration configuration, IHostApplicationLifetime lifetime, ILogger<ProtectionStart> logger) : IHostedService
 {
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         if (configuration["DataProtection:CertificatePath"] is null)
             LogUnprotected();
-        await keys.GetAsync(cancellationToken);
+        try
+        {
+            await keys.GetAsync(cancellationToken);
+        }
+        catch (CryptographicException)
+        {
+            // With another certificate than the others' it must not take part: what it sent would lack its secrets.
+            LogUnreadable();
+            Environment.ExitCode = 1;
+            lifetime.StopApplication();
+            await Task.Delay(Timeout.InfiniteTimeSpan, cancellationToken);
+        }
     }
 
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
@@ -103,4 +115,8 @@ internal sealed partial class ProtectionStart(SealingKeys keys, IConfiguration c
     [LoggerMessage(2902, LogLevel.Warning,
         "DataProtection__CertificatePath is not set: whoever has a dump of the database can decrypt the credentials in it")]
     private partial void LogUnprotected();
+
+    [LoggerMessage(2903, LogLevel.Critical,
+        "What the database holds of credentials cannot be opened: DataProtection__CertificatePath is not the certificate that encrypted its key ring. Start with that one; if it is gone for good, the runbook says what to do. Stopping")]
+    private partial void LogUnreadable();
 }
