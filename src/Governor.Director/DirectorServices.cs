@@ -136,6 +136,8 @@ internal static class DirectorServices
             ["Logging:LogLevel:Microsoft.EntityFrameworkCore.Update"] = "None",
             // Whoever asks /health/ready is told; an error in the log each time would drown what is one.
             ["Logging:LogLevel:Microsoft.Extensions.Diagnostics.HealthChecks"] = "None",
+            // Says of an unprotected key ring what the Director says itself, with the remedy.
+            ["Logging:LogLevel:Microsoft.AspNetCore.DataProtection"] = "Error",
             ["Logging:LogLevel:MassTransit"] = "Warning",
             ["Logging:LogLevel:Quartz"] = "Warning",
         },

@@ -75,16 +75,13 @@ internal static class CredentialRegistration
         }
     }
 
-    /// <summary>What the server is told to listen at; without a word it listens on loopback.</summary>
+    /// <summary>Whether the server is told of no address that others reach; without a word it listens on loopback. What is no address is
+    /// left to the server, which says so.</summary>
     private static bool ListensOnLoopbackOnly(ConfigurationManager configuration) =>
-        (configuration["Urls"] ?? "").Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).All(IsLoopback);
-
-    private static bool IsLoopback(string url)
-    {
-        var host = BindingAddress.Parse(url).Host;
-        return host.Equals("localhost", StringComparison.OrdinalIgnoreCase)
-            || (System.Net.IPAddress.TryParse(host.Trim('[', ']'), out var address) && System.Net.IPAddress.IsLoopback(address));
-    }
+        configuration.GetSection("Kestrel:Endpoints").GetChildren().Select(endpoint => endpoint["Url"] ?? "")
+            .Concat((configuration["Urls"] ?? "").Split(';', StringSplitOptions.TrimEntries))
+            .Where(url => url.Contains("://", StringComparison.Ordinal))
+            .All(Listen.IsLoopback);
 }
 
 /// <summary>Makes the keys before anything needs them, so that none is made inside another's transaction; and says what their
