@@ -3,6 +3,7 @@ using System.Security.Cryptography.X509Certificates;
 using Governor.Director.Operations;
 using Governor.Director.Persistence;
 using Microsoft.AspNetCore.DataProtection;
+using Microsoft.AspNetCore.DataProtection.KeyManagement;
 
 namespace Governor.Director.Credentials;
 
@@ -78,11 +79,22 @@ internal static class CredentialRegistration
     /// <summary>What the server is told to listen at; without a word it listens on loopback.</summary>
     private static bool ListensOnLoopbackOnly(ConfigurationManager configuration) =>
         configuration["HTTP_PORTS"] is null && configuration["HTTPS_PORTS"] is null
-        && (configuration["Urls"] ?? "").Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).All(IsLoopback);
+        && (configuration["Urls"] ?? "").Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)
+            .Concat(configuration.GetSection("Kestrel:Endpoints").GetChildren().Select(endpoint => endpoint["Url"]).OfType<string>())
+            .All(IsLoopback);
 
     private static bool IsLoopback(string url)
     {
-        var host = BindingAddress.Parse(url).Host;
+        string host;
+        try
+        {
+            host = BindingAddress.Parse(url).Host;
+        }
+        catch (FormatException)
+        {
+            return true; // nobody can listen there, and the server says so
+        }
+
         return host.Equals("localhost", StringComparison.OrdinalIgnoreCase)
             || (System.Net.IPAddress.TryParse(host.Trim('[', ']'), out var address) && System.Net.IPAddress.IsLoopback(address));
     }
@@ -90,13 +102,42 @@ internal static class CredentialRegistration
 
 /// <summary>Makes the keys before anything needs them, so that none is made inside another's transaction; and says what their
 /// protection is worth.</summary>
-internal sealed partial class ProtectionStart(SealingKeys keys, IConfiguration configuration, ILogger<ProtectionStart> logger) : IHostedService
+internal sealed partial class ProtectionStart(
+    SealingKeys keys, IKeyManager ring, IConfiguration configuration, ILogger<ProtectionStart> logger) : IHostedService
 {
     public async Task StartAsync(CancellationToken cancellationToken)
     {
-        if (configuration["DataProtection:CertificatePath"] is null)
+        var hasCertificate = configuration["DataProtection:CertificatePath"] is not null;
+        try
+        {
+            // Asked first: who opens none of the keys would add one of their own to them.
+            if (ring.GetAllKeys() is { Count: > 0 } present && !present.Any(CanOpen))
+                throw new CryptographicException("None of the keys can be opened.");
+            await keys.GetAsync(cancellationToken);
+        }
+        catch (CryptographicException e)
+        {
+            throw new StartException(
+                hasCertificate
+                    ? "DataProtection__CertificatePath is another certificate than the one that encrypted what this database stores of credentials: set it to that one, or, if the certificate was replaced, set DataProtection__FormerCertificatePath to it."
+                    : "DataProtection__CertificatePath is missing, and what this database stores of credentials is encrypted by a certificate: set it to that one.",
+                e);
+        }
+
+        if (!hasCertificate)
             LogUnprotected();
-        await keys.GetAsync(cancellationToken);
+    }
+
+    private static bool CanOpen(IKey key)
+    {
+        try
+        {
+            return key.CreateEncryptor() is not null;
+        }
+        catch (Exception e) when (e is CryptographicException or InvalidOperationException)
+        {
+            return false;
+        }
     }
 
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
