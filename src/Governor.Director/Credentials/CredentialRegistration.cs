@@ -3,6 +3,7 @@ using System.Security.Cryptography.X509Certificates;
 using Governor.Director.Operations;
 using Governor.Director.Persistence;
 using Microsoft.AspNetCore.DataProtection;
+using Microsoft.AspNetCore.DataProtection.KeyManagement;
 
 namespace Governor.Director.Credentials;
 
@@ -87,23 +88,40 @@ internal static class CredentialRegistration
 /// <summary>Makes the keys before anything needs them, so that none is made inside another's transaction; and says what their
 /// protection is worth.</summary>
 internal sealed partial class ProtectionStart(
-    SealingKeys keys, IConfiguration configuration, IHostApplicationLifetime lifetime, ILogger<ProtectionStart> logger) : IHostedService
+    SealingKeys keys, IKeyManager ring, IConfiguration configuration, ILogger<ProtectionStart> logger) : IHostedService
 {
     public async Task StartAsync(CancellationToken cancellationToken)
     {
-        if (configuration["DataProtection:CertificatePath"] is null)
-            LogUnprotected();
+        var hasCertificate = configuration["DataProtection:CertificatePath"] is not null;
         try
         {
+            // Asked first: who opens none of the keys would add one of their own to them.
+            if (ring.GetAllKeys() is { Count: > 0 } present && !present.Any(CanOpen))
+                throw new CryptographicException("None of the keys can be opened.");
             await keys.GetAsync(cancellationToken);
         }
-        catch (CryptographicException)
+        catch (CryptographicException e)
         {
-            // With another certificate than the others' it must not take part: what it sent would lack its secrets.
-            LogUnreadable();
-            Environment.ExitCode = 1;
-            lifetime.StopApplication();
-            await Task.Delay(Timeout.InfiniteTimeSpan, cancellationToken);
+            throw new StartException(
+                hasCertificate
+                    ? "DataProtection__CertificatePath is another certificate than the one that encrypted what this database stores of credentials: set it to that one, or, if the certificate was replaced, set DataProtection__FormerCertificatePath to it. If it is gone for good, the runbook says what to do."
+                    : "DataProtection__CertificatePath is missing, and what this database stores of credentials is encrypted by a certificate: set it to that one.",
+                e);
+        }
+
+        if (!hasCertificate)
+            LogUnprotected();
+    }
+
+    private static bool CanOpen(IKey key)
+    {
+        try
+        {
+            return key.CreateEncryptor() is not null;
+        }
+        catch (Exception e) when (e is CryptographicException or InvalidOperationException)
+        {
+            return false;
         }
     }
 
@@ -112,8 +130,4 @@ internal sealed partial class ProtectionStart(
     [LoggerMessage(2902, LogLevel.Warning,
         "DataProtection__CertificatePath is not set: whoever has a dump of the database can decrypt the credentials in it")]
     private partial void LogUnprotected();
-
-    [LoggerMessage(2903, LogLevel.Critical,
-        "What the database holds of credentials cannot be opened: DataProtection__CertificatePath is not the certificate that encrypted its key ring. Start with that one; if it is gone for good, the runbook says what to do. Stopping")]
-    private partial void LogUnreadable();
 }
