@@ -14,8 +14,6 @@ internal sealed class AgentProcess : IAgentOutbound
     /// <summary>Seconds between two reports.</summary>
     public const int ReportInterval = 10;
 
-    private static readonly SealingKeyPair Key = SealingKeyPair.Create(); // nothing is sealed in this world
-
     private readonly string runtimeId;
     private readonly IRuntimeApplier applier;
     private readonly TimeProvider clock;
@@ -42,12 +40,14 @@ internal sealed class AgentProcess : IAgentOutbound
 
     public bool IsUp => DownUntil is null;
 
+    /// <summary>What others seal its secrets to.</summary>
+    public SealingKeyPair Key { get; private set; } = FleetKeys.First;
+
     /// <summary>Whether something was delivered to it since its last connection: then it reports, else it enrols.</summary>
     public bool IsActive { get; private set; }
 
     /// <summary>Where it dies the next time that it handles messages.</summary>
     public Death? Dies { get; set; }
-
 
     /// <summary>Starts a new process.</summary>
     public void Start()
@@ -56,7 +56,7 @@ internal sealed class AgentProcess : IAgentOutbound
         {
             RuntimeId = runtimeId, Kind = "standalone-kyma", ReportInterval = TimeSpan.FromSeconds(ReportInterval),
         };
-        voice = new RuntimeVoice(options, new AgentPublicKey(runtimeId, "EC", "P-256", "x", "y"), applier, this, clock);
+        voice = new RuntimeVoice(options, Key.PublicKey, applier, this, clock);
         handler = new MessageHandler(runtimeId, Key, applier, voice, NullLogger.Instance);
         DownUntil = null;
         Connect();
@@ -112,7 +112,7 @@ internal sealed class AgentProcess : IAgentOutbound
 
     Task IAgentOutbound.PublishAsync(AgentEnrolled enrolment, CancellationToken cancellationToken)
     {
-        enrol(new Enrolment(runtimeId, enrolment.Start));
+        enrol(new Enrolment(runtimeId, enrolment.Start, enrolment.PublicKey));
         return Task.CompletedTask;
     }
 

@@ -244,10 +244,22 @@ internal sealed partial class ModelDirector(Func<long> now, Rule? off = null) : 
         if (!Runtimes.TryGetValue(enrolment.RuntimeId, out var runtime))
             return [];
 
+        var isFirstKey = !runtime.Enrolled;
         runtime.Enrolled = true;
         if (enrolment.Start || !(runtime.HeardAt is { } heard && now() - heard <= runtime.ReportInterval * 1.5))
             AskForReport(runtime);
+        if (isFirstKey)
+            ServeKeyed(runtime);
         return Sent();
+    }
+
+    /// <summary>Who has just got a key is served at once: what waited for it, and whatever it has not handled.</summary>
+    private void ServeKeyed(RuntimeRow runtime)
+    {
+        foreach (var rollout in Undefer(runtime))
+            Progress(rollout);
+        if (CanBeSentTo(runtime) && runtime.ReportedGeneration < runtime.Generation)
+            Assign(runtime, [], Cause.Again);
     }
 
     private void AskForReport(RuntimeRow runtime)

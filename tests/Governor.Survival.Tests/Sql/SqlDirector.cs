@@ -114,7 +114,7 @@ internal sealed class SqlDirector(IServiceProvider services, WorldClock clock, S
     });
 
     public IReadOnlyList<Mail> Enrol(Enrolment enrolment) => Run(scope => Consumer<EnrolmentConsumer>(scope).Consume(
-        Batch(new AgentEnrolled(enrolment.RuntimeId, "standalone-kyma", "instance", new AgentPublicKey("kid", "EC", "P-256", "x", "y"),
+        Batch(new AgentEnrolled(enrolment.RuntimeId, "standalone-kyma", "instance", enrolment.Key,
             TimeSpan.FromSeconds(AgentProcess.ReportInterval), "1.0.0", enrolment.Start))));
 
     public IReadOnlyList<Mail> Provision(string runtimeId) => Run(scope =>
