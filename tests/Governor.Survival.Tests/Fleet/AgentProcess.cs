@@ -62,6 +62,14 @@ internal sealed class AgentProcess : IAgentOutbound
         Connect();
     }
 
+    /// <summary>Its state is gone, and with it its key: the next process makes another one.</summary>
+    public void LoseKey()
+    {
+        Key = FleetKeys.After(Key);
+        if (IsUp)
+            Start();
+    }
+
     /// <summary>A new connection: it says who it is, and is silent until something is delivered.</summary>
     public void Connect()
     {
@@ -79,7 +87,8 @@ internal sealed class AgentProcess : IAgentOutbound
     public bool Handle(IReadOnlyList<Mail> batch)
     {
         IsActive = true;
-        var messages = batch.Select(ToMessage).ToList();
+        var newest = batch.OfType<Whole>().MaxBy(w => w.Generation);
+        var messages = batch.Select(mail => ToMessage(mail, isSealed: mail == newest || off == Rule.AgentTakesTheHighestOfABatch)).ToList();
         if (off == Rule.AgentIgnoresLowerGenerations)
             voice.Generation = 0;
         if (off == Rule.AgentTakesTheHighestOfABatch && messages.FindLast(m => m.Desired is not null) is { } last)
@@ -116,9 +125,12 @@ internal sealed class AgentProcess : IAgentOutbound
         return Task.CompletedTask;
     }
 
-    private static AgentMessage ToMessage(Mail mail) => mail switch
+    /// <param name="mail">What was delivered.</param>
+    /// <param name="isSealed">Whether the secrets are in it; only the newest is looked into, and sealing is costly.</param>
+    private static AgentMessage ToMessage(Mail mail, bool isSealed) => mail switch
     {
-        Whole whole => AgentMessage.From(new ConfigurationUpdated(whole.RuntimeId, whole.Generation, whole.Desired)),
+        Whole whole => AgentMessage.From(new ConfigurationUpdated(
+            whole.RuntimeId, whole.Generation, isSealed ? FleetKeys.Seal(whole) : whole.Desired)),
         Ask ask => AgentMessage.From(new ReportRequested(ask.RuntimeId, ask.Epoch, ask.Enrol)),
         _ => throw new ArgumentException($"{mail} is not for an Agent.", nameof(mail)),
     };
