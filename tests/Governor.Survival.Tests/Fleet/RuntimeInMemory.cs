@@ -172,7 +172,9 @@ internal sealed class RuntimeInMemory(Func<string, bool> refuses, Rule? off = nu
             return mark.Digest;
         }
 
-        return there.Count == 0 ? null : "there" + string.Concat(there.OrderBy(c => c.Key, StringComparer.Ordinal).Select(c => c.Key + c.Value));
+        // Of letters and digits, as every digest.
+        return there.Count == 0 ? null : "there" + string.Concat(there.OrderBy(c => c.Key, StringComparer.Ordinal)
+            .Select(c => c.Key + c.Value.Replace(Content.Refers.ToString(), "", StringComparison.Ordinal)));
     }
 
     public IAsyncDisposable Watch(Action changed) => throw new NotSupportedException("Its loop is the world's.");
