@@ -64,17 +64,17 @@ internal sealed partial class ModelDirector
         {
             if (!rollout.Targets.TryGetValue(runtime.Id, out var target))
                 continue;
-            if (CouldNotOpen(runtime, target, report))
-            {
-                // Nothing was tried: once its key is trusted, what comes is the same attempt.
-                target.Attempts--;
-                Defer(rollout, target, NoKey);
-            }
-            else if (Decision(target, rollout, runtime, report) is { } state)
+            if (Decision(target, rollout, runtime, report) is { } state)
             {
                 Move(rollout, target, state);
                 if (state == TargetState.Applied && target.Digest is not null)
                     applied.Add(rollout.Revision);
+            }
+            else if (CouldNotOpen(runtime, target, report))
+            {
+                // Nothing was tried: once its key is trusted, what comes is the same attempt.
+                target.Attempts--;
+                Defer(rollout, target, NoKey);
             }
         }
 
