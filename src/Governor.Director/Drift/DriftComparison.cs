@@ -196,7 +196,7 @@ internal sealed class DriftComparison(DirectorDbContext db, IOptions<DeliveryOpt
     private IQueryable<PairInHand> InHand =>
         from t in db.Targets
         join o in db.Rollouts on t.RolloutId equals o.CorrelationId
-        where t.Attempts > 0 && o.EndedAt == null
+        where t.DispatchedAt != null && o.EndedAt == null
             && (t.State == TargetState.Waiting || t.State == TargetState.Dispatched || t.State == TargetState.Deferred
                 || ((o.CurrentState == RolloutStates.Aborting || o.CurrentState == RolloutStates.RollingBack) && !t.GivenBack
                     && t.State != TargetState.Applied && t.State != TargetState.Skipped && t.State != TargetState.Removed))

@@ -52,17 +52,17 @@ internal sealed partial class ReportRecorder(
             var revision = concerned[target.RolloutId];
             if (!heard.TryGetValue(target.RuntimeId, out var report))
                 continue;
-            if (CouldNotOpen(target, report) && fleet.Find(target.RuntimeId)!.Runtime.KeyRefused)
-            {
-                // Nothing was tried: it is sealed again once the Agent's key is trusted, and that is the same attempt.
-                target.Attempts--;
-                changes.Move(target, TargetState.Deferred, "no-key", $"The Agent could not open the secrets: its key {report.Kid} is not trusted.");
-            }
-            else if (Decision(target, report, revision.Item) is { } decision)
+            if (Decision(target, report, revision.Item) is { } decision)
             {
                 changes.Move(target, decision.State, decision.Reason, decision.Message);
                 if (decision.State == TargetState.Applied && target.Digest is not null)
                     applied.Add((target.RuntimeId, revision, target.Digest));
+            }
+            else if (CouldNotOpen(target, report) && fleet.Find(target.RuntimeId)!.Runtime.KeyRefused)
+            {
+                // Nothing was tried: it is sealed again once the Agent's key is trusted, and that is the same attempt.
+                target.Attempts--;
+                changes.Move(target, TargetState.Deferred, "no-key", $"The Agent could not open the secrets: its key {report.Kid} is not trusted.");
             }
         }
 

@@ -65,7 +65,7 @@ internal sealed class Dispatcher(DirectorDbContext db, Assigner assigner, Revisi
                     if (!budget.Takes(member))
                         break;
                     sent.Add(member);
-                    if (target.Attempts == 0)
+                    if (target.DispatchedAt is null)
                         target.FormerRevision = member.Assignments.GetValueOrDefault(rollout.Item)?.Good;
                     target.Generation = member.Runtime.Generation + 1;
                     target.Digest = wanted?.Digest;
@@ -96,7 +96,7 @@ internal sealed class Dispatcher(DirectorDbContext db, Assigner assigner, Revisi
 
         // One that was dispatched its loss and has not shown it yet still has something to lose; not so of a credential, which
         // goes with the last component that refers to it.
-        if (wanted is null && assigned is null && (target.Attempts == 0 || revision.IsCredential))
+        if (wanted is null && assigned is null && (target.DispatchedAt is null || revision.IsCredential))
             return Decision.Remove;
 
         if (wanted is not null && assigned is not null && assigned.Digest == wanted.Digest

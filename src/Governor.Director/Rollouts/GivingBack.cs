@@ -14,7 +14,7 @@ internal sealed class GivingBack(DirectorDbContext db, Assigner assigner, Revisi
     public const string Rejected = "state = 'Rejected'";
 
     /// <summary>Targets that were dispatched and do not hold the content.</summary>
-    public const string NotApplied = "attempts > 0 AND state NOT IN ('Applied', 'Skipped', 'Removed')";
+    public const string NotApplied = "dispatched_at IS NOT NULL AND state NOT IN ('Applied', 'Skipped', 'Removed')";
 
     /// <summary>Gives back one chunk of a rollout's targets. The caller has locked the rollout and its waves.</summary>
     /// <param name="rollout">The rollout.</param>

@@ -174,6 +174,8 @@ internal sealed class RolloutTarget
     /// <summary>Digest that it should show; null if it is to lose the configuration.</summary>
     public string? Digest { get; set; }
 
+    /// <summary>How often it was tried; what the Agent could not open does not count, so whether anything was sent is told by
+    /// <see cref="DispatchedAt"/>.</summary>
     public int Attempts { get; set; }
 
     /// <summary>The revision that the runtime had last reported as applied when this target was first dispatched: what giving

@@ -33,7 +33,7 @@ internal sealed partial class RolloutEngine
     {
         await db.LockWavesAsync([rollout.CorrelationId], cancellationToken);
         var reached = await db.Targets.AsNoTracking()
-            .Where(t => t.RolloutId == rollout.CorrelationId && (t.Attempts > 0 || t.State == TargetState.Skipped)
+            .Where(t => t.RolloutId == rollout.CorrelationId && (t.DispatchedAt != null || t.State == TargetState.Skipped)
                 && db.Runtimes.Any(r => r.RuntimeId == t.RuntimeId && r.Tenant == rollout.Tenant))
             .Select(t => t.RuntimeId).ToListAsync(cancellationToken);
         await CloseTargetsAsync(rollout, TargetState.Cancelled,
