@@ -21,8 +21,23 @@ public sealed class AgentOptions
     /// <c>standalone-kyma</c>, and never shared by two runtimes.</summary>
     public string ResourcesPath { get; set; } = "";
 
-    /// <summary>Folder of the Agent's key pair, made when missing. Required; keep it across restarts, because the
-    /// Director trusts a changed key only after an operator's word.</summary>
+    /// <summary>The same folder as the sidecar sees it, an absolute path: it goes into the stores of secrets. Default: the
+    /// absolute <see cref="ResourcesPath"/>.</summary>
+    public string DaprResourcesPath { get; set; } = "";
+
+    /// <summary>Address of the sidecar's gRPC API, like <c>http://127.0.0.1:50001</c>: then content counts as applied only when
+    /// the sidecar has loaded it. Default: not asked. An API token is taken from <c>DAPR_API_TOKEN</c>.</summary>
+    public string DaprGrpcEndpoint { get; set; } = "";
+
+    /// <summary>Address of the sidecar's HTTP API, like <c>http://127.0.0.1:3500</c>, which tells whether it reloads at all, for
+    /// the message of a failure. Optional beside <see cref="DaprGrpcEndpoint"/>.</summary>
+    public string DaprHttpEndpoint { get; set; } = "";
+
+    /// <summary>Longest time that the sidecar is given to load what one message brings; 1 s to 5 min, default 20 s.</summary>
+    public TimeSpan DaprLoadTimeout { get; set; } = TimeSpan.FromSeconds(20);
+
+    /// <summary>Folder of the Agent's keys and of what it remembers of the secrets that it wrote, made when missing. Required;
+    /// keep it across restarts, because the Director trusts a changed key only after an operator's word.</summary>
     public string StatePath { get; set; } = "";
 
     /// <summary>Component types that this runtime refuses; a trailing <c>*</c> matches a prefix. Default: none. As one

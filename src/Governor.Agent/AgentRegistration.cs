@@ -15,7 +15,7 @@ public static class AgentRegistration
     /// <summary>Adds one Agent for each of the settings: its queue, its loop, its applier.</summary>
     /// <param name="bus">The bus of the process.</param>
     /// <param name="agents">The Agents; each serves a runtime and a folder of its own.</param>
-    /// <exception cref="AgentSettingsException">A setting is wrong. The same when the host starts, if an Agent's key
+    /// <exception cref="AgentSettingsException">A setting is wrong. The same when the host starts, if an Agent's keys
     /// cannot be read or made.</exception>
     public static void AddAgents(this GovernorBusBuilder bus, IReadOnlyList<AgentOptions> agents)
     {
@@ -41,7 +41,7 @@ public static class AgentRegistration
         return new RuntimeAgent(
             options,
             AgentKey.LoadOrCreate(options.StatePath),
-            new DaprFolderApplier(options.ResourcesPath, options.DeniedComponentTypes, clock, loggers.CreateLogger<DaprFolderApplier>()),
+            new DaprFolderApplier(options, MacKey.LoadOrCreate(options.StatePath), clock, loggers.CreateLogger<DaprFolderApplier>()),
             new BusOutbound(services),
             clock,
             Random.Shared.NextDouble,

@@ -1,6 +1,7 @@
 using Governor.Contracts;
 using Governor.Director.Commands;
 using Governor.Director.Configurations;
+using Governor.Director.Credentials;
 using Governor.Director.DeadLetters;
 using Governor.Director.Drift;
 using Governor.Director.Operations;
@@ -63,6 +64,7 @@ internal static class DirectorEndpoints
         app.UseStatusCodePages(Problems.AnswerAsync);
         app.MapRuntimes();
         app.MapConfigurations();
+        app.MapCredentials();
         app.MapRollouts();
         app.MapDrift();
         app.MapDeadLetters();

@@ -3,6 +3,7 @@ using System.Text.Json.Serialization;
 using Governor.Director.Assignments;
 using Governor.Director.Commands;
 using Governor.Director.Configurations;
+using Governor.Director.Credentials;
 using Governor.Director.DeadLetters;
 using Governor.Director.Drift;
 using Governor.Director.Operations;
@@ -99,6 +100,7 @@ internal static class DirectorServices
         services.AddScoped<FleetRegistry>();
         services.AddScoped<Joiner>();
         services.AddScoped<Readiness>();
+        services.AddScoped<KeyTrust>();
         services.AddScoped<Deregistration>();
         services.AddScoped<Undeliverable>();
         services.AddScoped<BrokerMark>();
@@ -106,6 +108,7 @@ internal static class DirectorServices
         services.AddScoped<DriftScan>();
         services.AddScoped<DriftComparison>();
         services.AddScoped<FindingRecorder>();
+        builder.AddCredentials();
         services.AddCommands();
         services.AddSingleton<BrokerWatch>();
         services.AddHostedService(provider => provider.GetRequiredService<BrokerWatch>());
@@ -133,6 +136,8 @@ internal static class DirectorServices
             ["Logging:LogLevel:Microsoft.EntityFrameworkCore.Update"] = "None",
             // Whoever asks /health/ready is told; an error in the log each time would drown what is one.
             ["Logging:LogLevel:Microsoft.Extensions.Diagnostics.HealthChecks"] = "None",
+            // That the key ring is stored unencrypted, or cannot be opened, is said by the Director, with the setting that changes it.
+            ["Logging:LogLevel:Microsoft.AspNetCore.DataProtection.KeyManagement.XmlKeyManager"] = "None",
             ["Logging:LogLevel:MassTransit"] = "Warning",
             ["Logging:LogLevel:Quartz"] = "Warning",
         },

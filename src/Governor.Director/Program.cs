@@ -1,4 +1,5 @@
 using Governor.Director;
+using Governor.Director.Credentials;
 using Governor.Director.Operations;
 using Governor.Messaging;
 
@@ -13,6 +14,12 @@ try
     if (args is [RestoredCommand.Name, .. var rest])
     {
         await RestoredCommand.RunAsync(rest, TimeProvider.System, Console.Out);
+        return 0;
+    }
+
+    if (args is [CertificateCommand.Name, .. var file])
+    {
+        await CertificateCommand.RunAsync(file, TimeProvider.System, Console.Out);
         return 0;
     }
 

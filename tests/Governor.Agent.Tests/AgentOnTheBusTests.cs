@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Governor.Contracts;
 using Governor.Messaging;
+using Governor.Messaging.Sealing;
 using MassTransit;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -75,6 +76,23 @@ public sealed class AgentOnTheBusTests : IAsyncLifetime, IDisposable
         await Eventually.IsTrueAsync(() => !_ear.Reports.IsEmpty, "the report");
         File.Delete(Path.Combine(_folder["eu-1"], "sink.yaml"));
         await Eventually.IsTrueAsync(() => _ear.Reports.Any(report => report.Configurations is [{ Digest: null }]), "the report of the deletion");
+    }
+
+    [Fact]
+    public async Task Given_a_credential_sealed_to_an_enrolled_key_When_it_is_rotated_and_tampered_with_Then_each_is_reported()
+    {
+        var key = _ear.Enrolments.Single(enrolment => enrolment.RuntimeId == "eu-1").PublicKey;
+        var shop = Desired.Configuration("shop", Desired.Referring("sink", "one", "orders/token"));
+        foreach (var generation in new[] { 1, 2 })
+        {
+            CredentialSecrets[] secrets = [Desired.Secret("orders", $"v{generation}", ("token", "s3cret"))];
+            await PublishAsync(new CredentialRotated("eu-1", generation, Desired.State(secrets, shop) with { Secrets = RuntimeSecrets.Seal(secrets, "eu-1", generation, key) }));
+            await Eventually.IsTrueAsync(() => _ear.Reports.Any(report => report.Credentials is [{ Name: "orders" } only] && only.VersionId == $"v{generation}"), "the report");
+        }
+
+        File.WriteAllText(Assert.Single(Directory.EnumerateFiles(_folder["eu-1"], ".governor-secrets-*.json")), "{}");
+        await Eventually.IsTrueAsync(() => _ear.Reports.Any(report => report.Credentials.Any(held => held.VersionId == "tampered")), "the report of the change");
+        Assert.All(_ear.Reports, report => Assert.Equal(key.Kid, report.Kid));
     }
 
     [Fact]

@@ -19,6 +19,18 @@ public sealed class AgentSettingsTests
         AgentSettings.Check([options]);
         Assert.Equal(TimeSpan.FromMinutes(1), options.ReportInterval);
         Assert.Empty(options.DeniedComponentTypes);
+        Assert.Equal(("", "", "", TimeSpan.FromSeconds(20)),
+            (options.DaprGrpcEndpoint, options.DaprHttpEndpoint, options.DaprResourcesPath, options.DaprLoadTimeout));
+    }
+
+    [Theory]
+    [InlineData("/var/lib/governor/resources")]
+    [InlineData(@"C:\resources")]
+    [InlineData(@"\\server\share")]
+    public void Given_a_sidecar_When_its_settings_are_right_Then_they_pass(string path)
+    {
+        AgentSettings.Check([Read(("Agent:DaprGrpcEndpoint", "http://127.0.0.1:50001"), ("Agent:DaprHttpEndpoint", "https://daprd:3500/"),
+            ("Agent:DaprLoadTimeout", "00:05:00"), ("Agent:DaprResourcesPath", path))]);
     }
 
     [Theory]
@@ -34,6 +46,16 @@ public sealed class AgentSettingsTests
     [InlineData("Agent:ResourcesPath", "")]
     [InlineData("Agent:StatePath", " ")]
     [InlineData("Agent:DeniedComponentTypes", "bind*ings")]
+    [InlineData("Agent:DaprResourcesPath", "resources")]
+    [InlineData("Agent:DaprGrpcEndpoint", "127.0.0.1:50001")]
+    [InlineData("Agent:DaprGrpcEndpoint", "localhost:50001")]
+    [InlineData("Agent:DaprGrpcEndpoint", "ftp://daprd")]
+    [InlineData("Agent:DaprGrpcEndpoint", "http://daprd/path")]
+    [InlineData("Agent:DaprHttpEndpoint", "daprd")]
+    [InlineData("Agent:DaprHttpEndpoint", "http://127.0.0.1:3500")]
+    [InlineData("Agent:DaprLoadTimeout", "00:00:00")]
+    [InlineData("Agent:DaprLoadTimeout", "00:06:00")]
+    [InlineData("Agent:DaprLoadTimeout", "soon")]
     public void Given_a_wrong_setting_When_checked_Then_one_line_names_it(string key, string value)
     {
         var error = Assert.Throws<AgentSettingsException>(() => AgentSettings.Check([Read((key, value))]));
@@ -48,10 +70,10 @@ public sealed class AgentSettingsTests
     }
 
     [Fact]
-    public void Given_two_Agents_of_one_runtime_and_folder_When_checked_Then_both_are_refused()
+    public void Given_two_Agents_of_one_runtime_and_folders_When_checked_Then_both_are_refused()
     {
         var error = Assert.Throws<AgentSettingsException>(() => AgentSettings.Check([Read(), Read()]));
-        Assert.Equal(2, error.Errors.Count);
+        Assert.Equal(3, error.Errors.Count);
     }
 
     [Fact]

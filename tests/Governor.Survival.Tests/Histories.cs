@@ -9,8 +9,12 @@ internal static class Histories
 {
     private static readonly Gen<int> Number = Gen.Choose(0, 1000);
 
+    private static readonly Gen<string> Plain = Gen.Frequency((6, Gen.Elements("p", "q", "s")), (1, Gen.Elements(Content.Bad, Content.Odd)));
+
     private static readonly Gen<string?> Value = Gen.Frequency(
-        (5, Gen.Constant<string?>(null)), (6, Gen.Elements<string?>("p", "q", "s")), (1, Gen.Elements<string?>(Content.Bad, Content.Odd)));
+        (5, Gen.Constant<string?>(null)),
+        (4, Plain.Select(value => (string?)value)),
+        (3, from value in Plain from credential in Gen.Elements("k0", "k1") select (string?)$"{value}{Content.Refers}{credential}"));
 
     private static readonly Gen<Content> Contents =
         from region in Gen.Elements(Content.Everywhere, Content.Everywhere, "a", "b")
@@ -32,6 +36,8 @@ internal static class Histories
         (3, from r in Number from region in Gen.Elements("a", "b") select (Step)new Relabel(r, region)),
         (3, from r in Number from region in Gen.Elements("a", "b") select (Step)new Register(r, region)),
         (1, from r in Number from force in Gen.Elements(true, false) select (Step)new Deregister(r, force)),
+        (3, from k in Number from policy in Policies select (Step)new Rotate(k, policy)),
+        (2, from r in Number select (Step)new TrustKey(r)),
         (3, from pick in Number select (Step)new Abort(pick)),
         (3, from pick in Number select (Step)new RollBack(pick)),
         (1, from mode in Gen.Elements(DriftMode.Off, DriftMode.Detect, DriftMode.Heal) select (Step)new SetMode(mode)));
@@ -52,6 +58,11 @@ internal static class Histories
         (2, from r in Number select (Step)new ApplyFails(r)),
         (1, from r in Number select (Step)new QueueDeleted(r)),
         (2, from r in Number from pick in Number from remove in Gen.Elements(true, false) select (Step)new Tamper(r, pick, remove)),
+        (1, from r in Number from pick in Number select (Step)new TamperWithSecret(r, pick)),
+        (1, from r in Number select (Step)new FormerSecretStays(r)),
+        (2, from r in Number select (Step)new KeyLost(r)),
+        (1, Gen.Constant((Step)new BackUp())),
+        (1, Gen.Constant((Step)new Restore())),
         (1, Gen.Constant((Step)new BrokerWiped())));
 
     private static readonly Gen<Step> Between = Gen.Frequency((4, Motion), (1, Fault));
@@ -68,6 +79,8 @@ internal static class Histories
         select new History(runtimes, configurations,
         [
             .. regions.Select((region, i) => (Step)new Register(i, region)),
+            new Rotate(0, new Policy(null, 0, 25)),
+            new Rotate(1, new Policy(null, 0, 25)),
             new Flow(2),
             .. chapters.SelectMany((chapter, i) => i == at ? chapter.Append(fault) : chapter),
         ]);

@@ -3,21 +3,30 @@ using Governor.Director.Drift;
 
 namespace Governor.Survival.Tests;
 
-/// <summary>A rollout by what it rolls out: there is one per revision.</summary>
-internal readonly record struct RolloutKey(string Configuration, int Revision)
+/// <summary>A rollout by what it rolls out, and how many of the same there were before: a rollback of a rotation brings the
+/// current version again.</summary>
+internal readonly record struct RolloutKey(string Item, int Revision, int Nth = 0)
 {
-    public override string ToString() => $"{Configuration}/{Revision}";
+    public override string ToString() => $"{Item}/{Revision}{(Nth > 0 ? $"#{Nth}" : "")}";
 }
 
 /// <summary>What a Director sends. Its text says all of it, so that two Directors can be compared by it.</summary>
 internal abstract record Mail;
 
 /// <summary>Everything that a runtime should hold.</summary>
-internal sealed record Whole(string RuntimeId, long Generation, DesiredState Desired) : Mail
+/// <param name="RuntimeId">The runtime.</param>
+/// <param name="Generation">Orders the messages to it.</param>
+/// <param name="Desired">What it should hold, without the secrets.</param>
+/// <param name="Kid">To which key the secrets are sealed; null if it needs none.</param>
+internal sealed record Whole(string RuntimeId, long Generation, DesiredState Desired, string? Kid) : Mail
 {
     public override string ToString() => $"Whole {RuntimeId} g{Generation} " + string.Join(' ', Desired.Configurations.Select(c =>
-        $"{c.Name}@{c.Revision}[{c.Digest[..6]}]{{{string.Join(' ', c.Components.Select(p => $"{p.Name}={Content.ValueOf(p)}{(p.Shadowed ? "!" : "")}"))}}}"));
+        $"{c.Name}@{c.Revision}[{c.Digest[..6]}]{{{string.Join(' ', c.Components.Select(p => $"{p.Name}={Content.ValueOf(p)}{(p.Shadowed ? "!" : "")}"))}}}"))
+        + string.Concat(Desired.Credentials.Select(c => $" {c.Name}@{c.Version}={c.VersionId}")) + (Kid is null ? "" : $" to key {Fleet.FleetKeys.IndexOf(Kid)}");
 }
+
+/// <summary>Nobody may hold a version any more.</summary>
+internal sealed record Revocable(string Credential, int Version, string VersionId) : Mail;
 
 /// <summary>A request for a report.</summary>
 internal sealed record Ask(string RuntimeId, long Epoch, bool Enrol) : Mail;
@@ -44,7 +53,7 @@ internal sealed record Provision(string RuntimeId) : Mail;
 internal sealed record Deprovision(string RuntimeId) : Mail;
 
 /// <summary>From an Agent: it has started, or nothing is delivered to it.</summary>
-internal sealed record Enrolment(string RuntimeId, bool Start) : Mail;
+internal sealed record Enrolment(string RuntimeId, bool Start, AgentPublicKey Key) : Mail;
 
 /// <summary>From the broker: a message found no queue.</summary>
 internal sealed record Undeliverable(string RuntimeId, long Generation) : Mail;
@@ -59,6 +68,12 @@ internal interface IDirector
     IReadOnlyList<Mail> Register(string runtimeId, string region);
 
     IReadOnlyList<Mail> Deregister(string runtimeId, bool force);
+
+    /// <summary>Accepts a new version of a credential.</summary>
+    IReadOnlyList<Mail> Rotate(string credential, Policy policy);
+
+    /// <summary>An operator trusts the key that a runtime's Agent shows instead of the pinned one.</summary>
+    IReadOnlyList<Mail> TrustKey(string runtimeId, string kid);
 
     IReadOnlyList<Mail> RequestAction(RolloutKey rollout, string action);
 
@@ -83,6 +98,12 @@ internal interface IDirector
 
     /// <summary>Directors are up again after a gap: silence counts anew.</summary>
     void ListenAgain();
+
+    /// <summary>Makes a backup of the database, instead of the last one.</summary>
+    void BackUp();
+
+    /// <summary>The Directors stop, the backup is restored, an operator says so, and others start.</summary>
+    void Restore();
 
     /// <summary>All tables that the protocol is about, as text.</summary>
     string Dump();

@@ -7,9 +7,9 @@ namespace Governor.Survival.Tests;
 internal static class Reference
 {
     /// <returns>The revisions allowed; 0 for none.</returns>
-    public static IReadOnlySet<int> Of(ModelDirector director, RuntimeRow runtime, ConfigurationRow configuration, HashSet<string> everRejected)
+    public static IReadOnlySet<int> Of(ModelDirector director, RuntimeRow runtime, ItemRow configuration, HashSet<string> everRejected)
     {
-        var rollouts = director.Rollouts.Where(r => r.Revision.Configuration == configuration).OrderBy(r => r.Key.Revision).ToList();
+        var rollouts = director.Rollouts.Where(r => r.Revision.Item == configuration).OrderBy(r => r.Key.Revision).ToList();
         var stable = rollouts.Where(r => RolloutStates.IsGood(r.State)).Select(r => r.Key.Revision).DefaultIfEmpty().Max();
         int OrNone(int revision) => configuration.Find(revision)?.Matches(runtime.Region) == true ? revision : 0;
 
@@ -21,7 +21,7 @@ internal static class Reference
                 continue;
 
             // It was to be taken away, and was never seen to be, because the rollout ended before: the stable one is at its place.
-            if (target is { Digest: null, Attempts: > 0 })
+            if (target is { Digest: null, WasDispatched: true })
                 expected.Add(OrNone(stable));
             if (target.State is not (TargetState.Applied or TargetState.Skipped))
                 continue;

@@ -45,12 +45,13 @@ internal sealed partial class World
         if (!lastTaken.TryGetValue(runtimeId, out var whole))
             return;
 
+        CheckSecrets(runtime, whole);
         var there = Agent(runtime).Runtime.Components;
         foreach (var configuration in model.Configurations.Keys)
         {
             var desired = whole.Desired.Configurations.FirstOrDefault(c => c.Name == configuration);
             if (desired?.Components.Where(c => !c.Shadowed)
-                .All(c => there.GetValueOrDefault(c.Name) == (configuration, Content.ValueOf(c))) == true)
+                .All(c => there.GetValueOrDefault(c.Name) == (configuration, Content.ValueOf(c)) && HasItsSecret(runtime, whole, Content.ValueOf(c))) == true)
             {
                 Hold(runtimeId, configuration, desired.Digest, whole.Generation);
             }
@@ -76,11 +77,12 @@ internal sealed partial class World
         trace?.Add($"   {rollout.Key} {target.RuntimeId} becomes {target.State}");
         if (target.State is TargetState.Applied or TargetState.Skipped)
         {
-            Require(HeldAt(target.RuntimeId, rollout.Key.Configuration, target.Digest) >= target.Generation,
+            Require(HeldAt(target.RuntimeId, rollout.Key.Item, target.Digest) >= target.Generation,
                 "a target is done that its runtime never held",
-                () => $"{rollout.Key} {target.RuntimeId} {target.State} at g{target.Generation}, held at g{HeldAt(target.RuntimeId, rollout.Key.Configuration, target.Digest)}");
+                () => $"{rollout.Key} {target.RuntimeId} {target.State} at g{target.Generation}, held at g{HeldAt(target.RuntimeId, rollout.Key.Item, target.Digest)}");
         }
 
+        CheckKey(rollout, target);
         if (target.State == TargetState.Dispatched)
         {
             Require(rollout[TargetState.Dispatched] <= (rollout.Policy.MaxConcurrency ?? int.MaxValue) && rollout.State == RolloutStates.Progressing,
@@ -93,12 +95,14 @@ internal sealed partial class World
         trace?.Add($"   assign {runtime.Id} {revision.Key} for {cause}");
         if (cause == Cause.GiveBack)
             givenBack.Add((runtime.Id, revision.Key));
+        CheckVersion(runtime, old, revision, cause);
         Require(cause is Cause.Dispatch or Cause.GiveBack || old == revision || !runtime.Rejections.Contains(revision.Digest!),
             "what was rejected is brought again", () => $"{revision.Key} to {runtime.Id} by {cause}");
     }
 
     private void CheckSend(Whole whole)
     {
+        CheckSentVersions(whole);
         foreach (var configuration in whole.Desired.Configurations)
         {
             var rollout = model.Find(new RolloutKey(configuration.Name, configuration.Revision));
@@ -113,7 +117,8 @@ internal sealed partial class World
     /// <summary>What is acknowledged was applied, or something newer.</summary>
     private void CheckAcknowledged(string runtimeId, IEnumerable<Mail> batch)
     {
-        var newest = batch.OfType<Whole>().Select(w => w.Generation).DefaultIfEmpty().Max();
+        var key = Agent(int.Parse(runtimeId.AsSpan(1))).Key.PublicKey.Kid;
+        var newest = batch.OfType<Whole>().MaxBy(w => w.Generation) is { } whole && (whole.Kid is null || whole.Kid == key) ? whole.Generation : 0;
         Require(Applied(runtimeId) >= newest, "the newest of a batch was not applied", () => $"{runtimeId} acknowledges g{newest} at g{Applied(runtimeId)}");
     }
 
@@ -157,6 +162,7 @@ internal sealed partial class World
                 "a target is stuck", () => $"in {rollout.Key}, {rollout.State}");
         }
 
+        CheckRevocableAtEnd();
         for (var i = 0; i < agents.Length; i++)
         {
             if (agents[i].IsUp && model.Runtimes.TryGetValue(Name(i), out var runtime))
@@ -175,6 +181,7 @@ internal sealed partial class World
                 () => $"{runtime.Id} is assigned {configuration.Name}/{assigned ?? 0}, expected {string.Join(" or ", expected)}");
         }
 
+        CheckCurrent(runtime);
         var byHand = mode != DriftMode.Heal && tampered.TryGetValue(runtime.Id, out var at) && at >= real.HandledGeneration;
         if (byHand || runtime.Assignments.Values.Any(a => runtime.Rejections.Contains(a.Revision.Digest!)))
             return;
@@ -182,11 +189,12 @@ internal sealed partial class World
         var effective = ModelDirector.Effective(runtime);
         Require(effective.SequenceEqual(real.Components), "a runtime does not hold its assignments",
             () => $"{runtime.Id} holds {Text(real.Components)}, should hold {Text(effective)}");
+        CheckSecretsAtEnd(runtime, real);
         foreach (var stable in model.Configurations.Values.Select(c => c.StableRevision).OfType<RevisionRow>())
         {
             var target = model.Find(stable.Key).Targets.GetValueOrDefault(runtime.Id);
             Require(target is null or { GivenBack: true } or { State: TargetState.Applied or TargetState.Skipped or TargetState.Removed }
-                || runtime.Assignments.GetValueOrDefault(stable.Configuration.Name)?.Revision != stable
+                || runtime.Assignments.GetValueOrDefault(stable.Item.Name)?.Revision != stable
                 || givenBack.Contains((runtime.Id, stable.Key)),
                 "a target does not tell the truth", () => $"{stable.Key} {runtime.Id} is {target!.State}, and holds it");
         }

@@ -5,13 +5,17 @@ namespace Governor.Survival.Tests;
 /// <content>The broker: what is under way, and what goes wrong with it.</content>
 internal sealed partial class World
 {
+    private const int SecondsToRestore = 6;
+
     private bool IsAnythingUnderWay => inbox.Count > 0 || reports.Count > 0
         || agents.Where((agent, i) => agent.IsUp && bound.Contains(Name(i)) && queues[Name(i)].Count > 0).Any();
 
     private void Say(RuntimeReported report)
     {
         trace?.Add($"    report {report.RuntimeId} ({report.Epoch},{report.Number}) g{report.Generation} " + string.Join(' ',
-            report.Configurations.Select(c => $"{c.Name}={c.Digest?[..6]}:{c.Outcome}:{c.OutcomeDigest?[..6]}")));
+            report.Configurations.Select(c => $"{c.Name}={c.Digest?[..6]}:{c.Outcome}:{c.OutcomeDigest?[..6]}"))
+            + string.Concat(report.Credentials.Select(c => " " + c.VersionId))
+            + (report.UnopenedGeneration is { } closed ? $" cannot open g{closed}" : ""));
         reports.Add(report);
     }
 
@@ -35,6 +39,9 @@ internal sealed partial class World
                     break;
                 case Ask { RuntimeId: var id }:
                     Enqueue(id, mail);
+                    break;
+                case Revocable revocable:
+                    CheckRevocable(revocable);
                     break;
                 default:
                     inbox.Add(mail);
@@ -135,6 +142,8 @@ internal sealed partial class World
         {
             Route(sent);
         }
+
+        Recorded(batch);
     }
 
     private void Consume(Mail mail)
@@ -193,6 +202,26 @@ internal sealed partial class World
             agent.Connect();
     }
 
+    private void StopDirectors(int seconds)
+    {
+        directorsUp = false;
+        for (var i = 0; i < seconds; i++)
+            PassSecond(quickly: false);
+        directorsUp = true;
+    }
+
+    /// <summary>Actions are asked for again by people: what is under way of one does not reach another of the same number.</summary>
+    private void RestoreBackup()
+    {
+        StopDirectors(SecondsToRestore);
+        inbox.RemoveAll(m => m is Hint { Kind: HintKind.Action });
+        model.Restore();
+        twin?.Restore();
+        Restored();
+        if (twin is not null)
+            Same("the tables, after a restore", model.Dump(), twin.Dump());
+    }
+
     private void GoWrong(Step step)
     {
         switch (step)
@@ -211,10 +240,7 @@ internal sealed partial class World
                 dies = committed;
                 break;
             case DirectorsDown(var seconds):
-                directorsUp = false;
-                for (var i = 0; i < seconds; i++)
-                    PassSecond(quickly: false);
-                directorsUp = true;
+                StopDirectors(seconds);
                 model.ListenAgain();
                 twin?.ListenAgain();
                 break;
@@ -232,6 +258,22 @@ internal sealed partial class World
                 break;
             case Tamper(var r, var pick, var remove):
                 Tampered(r % history.Runtimes, Agent(r).Runtime.Tamper(pick, remove));
+                break;
+            case KeyLost(var r):
+                Agent(r).LoseKey();
+                break;
+            case TamperWithSecret(var r, var pick):
+                Tampered(r % history.Runtimes, Agent(r).Runtime.TamperWithSecret(pick));
+                break;
+            case FormerSecretStays(var r):
+                Agent(r).Runtime.Lingering++;
+                break;
+            case BackUp:
+                model.BackUp();
+                twin?.BackUp();
+                break;
+            case Restore when model.HasBackup:
+                RestoreBackup();
                 break;
             case BrokerWiped:
                 inbox.Clear();

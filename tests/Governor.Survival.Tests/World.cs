@@ -19,6 +19,9 @@ internal sealed partial class World
     private const int QueueLength = 16;
     private const int SteadyIntervals = 6;
 
+    /// <summary>How many credentials there are.</summary>
+    private const int Credentials = 2;
+
     /// <summary>Seconds for which a twin goes along once the faults have stopped. By then it has done whatever it can do, and
     /// the model goes on alone to the end.</summary>
     private const int TwinGoesAlong = 90;
@@ -62,7 +65,7 @@ internal sealed partial class World
     {
         var runtimeId = Name(number);
         queues[runtimeId] = [];
-        var runtime = new RuntimeInMemory(value => value == Content.Bad || (value == Content.Odd && number % 2 == 1))
+        var runtime = new RuntimeInMemory(value => value == Content.Bad || (value == Content.Odd && number % 2 == 1), off)
         {
             Applying = generation => CheckOrder(runtimeId, generation),
         };
@@ -107,6 +110,12 @@ internal sealed partial class World
             case Deregister(var r, var force):
                 Operate(d => d.Deregister(Runtime(r), force));
                 break;
+            case Rotate(var k, var policy):
+                Operate(d => d.Rotate($"k{k % Credentials}", policy));
+                break;
+            case TrustKey(var r):
+                Trust(Runtime(r));
+                break;
             case Abort(var pick):
                 Act(pick, RolloutActions.Abort);
                 break;
@@ -141,6 +150,13 @@ internal sealed partial class World
 
     private void Operate(Func<IDirector, IReadOnlyList<Mail>> step) => Route(Direct(step));
 
+    /// <summary>An operator looks what key the Agent shows, and trusts it.</summary>
+    private void Trust(string runtimeId)
+    {
+        if (model.Runtimes.GetValueOrDefault(runtimeId) is { UntrustedKid: { } kid })
+            Operate(d => d.TrustKey(runtimeId, kid));
+    }
+
     private void Act(int pick, string action)
     {
         var open = model.Rollouts.Where(r => !r.IsFinal).Select(r => r.Key).ToList();
@@ -166,8 +182,10 @@ internal sealed partial class World
         return sent;
     }
 
+    /// <summary>The same hint again says no more.</summary>
     private static string Lines(IEnumerable<Mail> mails) =>
-        string.Join('\n', mails.Select(m => m.ToString()).Order(StringComparer.Ordinal));
+        string.Join('\n', mails.OfType<Hint>().Distinct().Concat(mails.Where(m => m is not Hint)).Select(m => m.ToString())
+            .Order(StringComparer.Ordinal));
 
     private static void Same(string what, string expected, string actual)
     {
@@ -191,6 +209,7 @@ internal sealed partial class World
             }
             else if (agents[i].IsUp && (clock.Now + (quickly ? 0 : 3 * i)) % AgentProcess.ReportInterval == 0)
             {
+                agents[i].Runtime.LetGoOfFormerSecrets();
                 CheckTruth(i);
                 agents[i].Tick();
             }
@@ -220,13 +239,15 @@ internal sealed partial class World
         foreach (var agent in agents)
         {
             agent.Dies = null;
-            agent.Runtime.Failing = 0;
+            (agent.Runtime.Failing, agent.Runtime.Lingering) = (0, 0);
         }
 
         var (stopped, until) = (clock.Now, (2 * clock.Now) + 200);
         while (clock.Now < until)
         {
             PassSecond(quickly: true);
+            foreach (var agent in Enumerable.Range(0, agents.Length))
+                Trust(Name(agent));
             if (clock.Now == stopped + TwinGoesAlong)
                 twin = null;
         }

@@ -13,6 +13,8 @@ namespace Governor.Contracts;
 /// rollout that an action was asked of.</param>
 /// <param name="ActionId">The action asked of a rollout, which answers at
 /// <c>/admin/rollouts/{rolloutId}/actions/{actionId}</c>.</param>
+/// <param name="Credential">The credential that was rotated.</param>
+/// <param name="Version">Its new version.</param>
 [EntityName("governor.command-accepted")]
 [MessageUrn("governor:command-accepted")]
 public sealed record CommandAccepted(
@@ -21,7 +23,9 @@ public sealed record CommandAccepted(
     string? Configuration = null,
     int? Revision = null,
     string? RolloutId = null,
-    string? ActionId = null);
+    string? ActionId = null,
+    string? Credential = null,
+    int? Version = null);
 
 /// <summary>A command was not carried out, and changed nothing.</summary>
 /// <remarks>Sent as <see cref="CommandAccepted"/> is, with <c>type</c> <c>CommandRejected</c>.</remarks>

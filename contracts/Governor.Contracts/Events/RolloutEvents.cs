@@ -9,6 +9,8 @@ namespace Governor.Contracts;
 /// <param name="Revision">Its revision, where it is a configuration.</param>
 /// <param name="Targets">Number of targets.</param>
 /// <param name="StartedAt">When, UTC.</param>
+/// <param name="Credential">The credential rolled out, where it is one.</param>
+/// <param name="Version">Its version, where it is a credential.</param>
 [EntityName("governor.rollout-started")]
 [MessageUrn("governor:rollout-started")]
 public sealed record RolloutStarted(
@@ -17,7 +19,9 @@ public sealed record RolloutStarted(
     string? Configuration,
     int? Revision,
     int Targets,
-    DateTimeOffset StartedAt);
+    DateTimeOffset StartedAt,
+    string? Credential = null,
+    int? Version = null);
 
 /// <summary>Nothing in a wave is waiting or on its way any more. Public event.</summary>
 /// <param name="RolloutId">The rollout.</param>
@@ -43,6 +47,8 @@ public sealed record WaveCompleted(
 /// <param name="Reason">Why it ended so, where that needs saying.</param>
 /// <param name="Counts">Number of targets per target state; states without targets are left out.</param>
 /// <param name="CompletedAt">When, UTC.</param>
+/// <param name="Credential">The credential rolled out, where it is one.</param>
+/// <param name="Version">Its version, where it is a credential.</param>
 [EntityName("governor.rollout-completed")]
 [MessageUrn("governor:rollout-completed")]
 public sealed record RolloutCompleted(
@@ -53,4 +59,6 @@ public sealed record RolloutCompleted(
     string State,
     string? Reason,
     IReadOnlyDictionary<string, int> Counts,
-    DateTimeOffset CompletedAt);
+    DateTimeOffset CompletedAt,
+    string? Credential = null,
+    int? Version = null);

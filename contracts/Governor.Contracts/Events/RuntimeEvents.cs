@@ -33,6 +33,7 @@ public sealed record RuntimeSilent(string RuntimeId, string Tenant, DateTimeOffs
 /// <param name="ExpectedDigest">Digest assigned; absent when nothing is.</param>
 /// <param name="ReportedDigest">Digest that the runtime shows; absent when it shows nothing of the configuration.</param>
 /// <param name="DetectedAt">When, UTC.</param>
+/// <param name="Credential">The credential concerned, where it is one; the digests are ids of its versions then.</param>
 [EntityName("governor.drift-detected")]
 [MessageUrn("governor:drift-detected")]
 public sealed record DriftDetected(
@@ -42,7 +43,8 @@ public sealed record DriftDetected(
     string Kind,
     string? ExpectedDigest,
     string? ReportedDigest,
-    DateTimeOffset DetectedAt);
+    DateTimeOffset DetectedAt,
+    string? Credential = null);
 
 /// <summary>A drift that was announced is gone. Public event.</summary>
 /// <param name="RuntimeId">Id of the runtime.</param>
@@ -50,6 +52,7 @@ public sealed record DriftDetected(
 /// <param name="Configuration">The configuration concerned, where it is one.</param>
 /// <param name="Kind">Kind of the drift that is gone.</param>
 /// <param name="CorrectedAt">When it was found to be gone, UTC.</param>
+/// <param name="Credential">The credential concerned, where it is one.</param>
 [EntityName("governor.drift-corrected")]
 [MessageUrn("governor:drift-corrected")]
 public sealed record DriftCorrected(
@@ -57,4 +60,5 @@ public sealed record DriftCorrected(
     string Tenant,
     string? Configuration,
     string Kind,
-    DateTimeOffset CorrectedAt);
+    DateTimeOffset CorrectedAt,
+    string? Credential = null);

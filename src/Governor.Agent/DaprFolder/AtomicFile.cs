@@ -3,17 +3,24 @@ namespace Governor.Agent.DaprFolder;
 /// <summary>Writes files so that a reader of the folder sees the old content or the new, never a part.</summary>
 internal static class AtomicFile
 {
+    private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;
     private const string Prefix = ".governor-";
     private const string Suffix = ".tmp"; // daprd reads *.yaml and *.yml only
 
     /// <summary>Writes the content beside its later place, safe on disk, under a name that nobody reads.</summary>
+    /// <param name="folder">Folder of the later place.</param>
+    /// <param name="content">The content.</param>
+    /// <param name="secret">Whether nobody but the owner may read it, from its first moment on.</param>
     /// <returns>Path of the temporary file, in the same folder so that moving it is one step.</returns>
-    internal static string Stage(string folder, byte[] content)
+    internal static string Stage(string folder, byte[] content, bool secret = false)
     {
         var temporary = Path.Combine(folder, $"{Prefix}{Guid.NewGuid():n}{Suffix}");
+        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write };
+        if (secret && !OperatingSystem.IsWindows())
+            options.UnixCreateMode = OwnerOnly;
         try
         {
-            using var file = new FileStream(temporary, FileMode.CreateNew, FileAccess.Write);
+            using var file = new FileStream(temporary, options);
             file.Write(content);
             file.Flush(flushToDisk: true);
             return temporary;
@@ -25,14 +32,14 @@ internal static class AtomicFile
         }
     }
 
-    /// <summary>Writes the file unless it holds this content already.</summary>
-    internal static void Write(string path, byte[] content)
+    /// <summary>Writes the file unless it holds this content already and, if it is secret, hides it.</summary>
+    internal static void Write(string path, byte[] content, bool secret = false)
     {
-        if (Holds(path, content))
+        if (Holds(path, content) && (!secret || IsHidden(path)))
             return;
         var folder = Path.GetDirectoryName(path)!;
         Directory.CreateDirectory(folder);
-        var temporary = Stage(folder, content);
+        var temporary = Stage(folder, content, secret);
         try
         {
             File.Move(temporary, path, overwrite: true);
@@ -48,6 +55,10 @@ internal static class AtomicFile
         var file = new FileInfo(path);
         return file.Exists && file.Length == content.Length && File.ReadAllBytes(path).AsSpan().SequenceEqual(content);
     }
+
+    /// <summary>Whether a file that is there has the mode of a secret one.</summary>
+    internal static bool IsHidden(string path) =>
+        OperatingSystem.IsWindows() || File.GetUnixFileMode(path) == OwnerOnly; // access there follows the folder's list
 
     /// <summary>Removes what a crash left. Young files stay: another Agent of this runtime may just be writing them.</summary>
     internal static void RemoveLeftovers(string folder, DateTimeOffset olderThan)

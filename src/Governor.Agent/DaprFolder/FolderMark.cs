@@ -14,8 +14,14 @@ internal sealed class FolderMark
     /// <summary>Component files that are ours, by component, with the configuration that each was last written for.</summary>
     public SortedDictionary<string, string> Files { get; set; } = new(StringComparer.Ordinal);
 
+    /// <summary>Lower-case hex SHA-256 of those files as they were last written, by component.</summary>
+    public SortedDictionary<string, string> Written { get; set; } = new(StringComparer.Ordinal);
+
     /// <summary>Configurations whose content was applied.</summary>
     public SortedDictionary<string, ConfigurationMark> Configurations { get; set; } = new(StringComparer.Ordinal);
+
+    /// <summary>Secret stores that are ours, by the id of the set that they hold.</summary>
+    public SortedDictionary<string, StoreMark> Stores { get; set; } = new(StringComparer.Ordinal);
 
     /// <summary>How the last message ended, by configuration.</summary>
     public SortedDictionary<string, OutcomeMark> Outcomes { get; set; } = new(StringComparer.Ordinal);
@@ -26,6 +32,16 @@ internal sealed class FolderMark
 /// <param name="Components">Its components in force, each with the lower-case hex SHA-256 of its file.</param>
 /// <param name="Shadowed">Its components that another configuration shadows.</param>
 internal sealed record ConfigurationMark(string Digest, SortedDictionary<string, string> Components, IReadOnlyList<string> Shadowed);
+
+/// <summary>A secret store as it was written. Of the secrets themselves nothing is kept here, nor any plain hash of them.</summary>
+/// <param name="Sha256">Lower-case hex SHA-256 of the store component's file.</param>
+/// <param name="Credentials">The credentials in it, by name.</param>
+internal sealed record StoreMark(string Sha256, SortedDictionary<string, CredentialMark> Credentials);
+
+/// <summary>A credential version in a store.</summary>
+/// <param name="VersionId">Id of the version.</param>
+/// <param name="Keys">Keys of its entries.</param>
+internal sealed record CredentialMark(string VersionId, IReadOnlyList<string> Keys);
 
 /// <summary>How applying a configuration ended.</summary>
 /// <param name="Outcome">The outcome.</param>
@@ -73,6 +89,8 @@ internal sealed partial class FolderMarkStore(string folder, ILogger logger)
         try
         {
             var mark = File.Exists(_path) ? JsonSerializer.Deserialize<FolderMark>(File.ReadAllBytes(_path), Json) : null;
+            if (mark is not null && !IsSound(mark))
+                throw new JsonException("something in it is null");
             _unreadable = false;
             return mark;
         }
@@ -84,6 +102,12 @@ internal sealed partial class FolderMarkStore(string folder, ILogger logger)
             return null;
         }
     }
+
+    /// <summary>Whether nothing is null inside of what it lists, which the serializer does not look at.</summary>
+    private static bool IsSound(FolderMark mark) =>
+        !mark.Files.ContainsValue(null!) && !mark.Written.ContainsValue(null!) && !mark.Outcomes.ContainsValue(null!)
+        && mark.Configurations.Values.All(configuration => configuration?.Components.ContainsValue(null!) == false)
+        && mark.Stores.Values.All(store => store?.Credentials.Values.All(credential => credential?.Keys.All(key => key is not null) == true) == true);
 
     [LoggerMessage(2101, LogLevel.Warning, "{Path} cannot be read and counts as lost; the next message writes it anew: {Reason}")]
     private partial void LogUnreadable(string path, string reason);

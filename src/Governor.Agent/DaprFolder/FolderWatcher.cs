@@ -84,7 +84,10 @@ internal sealed partial class FolderWatcher : IAsyncDisposable
             return;
         try
         {
-            var watcher = new FileSystemWatcher(_folder);
+            var watcher = new FileSystemWatcher(_folder)
+            {
+                NotifyFilter = NotifyFilters.FileName | NotifyFilters.DirectoryName | NotifyFilters.LastWrite | NotifyFilters.Attributes,
+            };
             watcher.Changed += (_, _) => _hint.Writer.TryWrite(true);
             watcher.Created += (_, _) => _hint.Writer.TryWrite(true);
             watcher.Deleted += (_, _) => _hint.Writer.TryWrite(true);
@@ -107,7 +110,7 @@ internal sealed partial class FolderWatcher : IAsyncDisposable
             var files = new DirectoryInfo(_folder);
             return !files.Exists ? "" : string.Join('\n', files.EnumerateFiles()
                 .Where(file => !AtomicFile.IsTemporary(file.Name))
-                .Select(file => $"{file.Name} {file.Length} {file.LastWriteTimeUtc.Ticks}")
+                .Select(file => $"{file.Name} {file.Length} {file.LastWriteTimeUtc.Ticks} {file.UnixFileMode}")
                 .Order(StringComparer.Ordinal));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

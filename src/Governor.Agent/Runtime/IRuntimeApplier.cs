@@ -1,4 +1,5 @@
 using Governor.Contracts;
+using Governor.Messaging.Sealing;
 
 namespace Governor.Agent.Runtime;
 
@@ -12,7 +13,11 @@ internal interface IRuntimeApplier
 
     /// <summary>Makes the runtime equal to the desired state. Each configuration ends with an outcome of its own, which
     /// <see cref="Observe"/> tells; what a runtime refuses or fails to do is an outcome, not an exception.</summary>
-    Task ApplyAsync(long generation, DesiredState desired, CancellationToken cancellationToken);
+    /// <param name="generation">Generation of the message.</param>
+    /// <param name="desired">What it wants.</param>
+    /// <param name="secrets">The entries of every credential version that <paramref name="desired"/> lists, in clear.</param>
+    /// <param name="cancellationToken">Ends the work between two steps.</param>
+    Task ApplyAsync(long generation, DesiredState desired, IReadOnlyList<CredentialSecrets> secrets, CancellationToken cancellationToken);
 
     /// <summary>Looks at what the runtime shows now.</summary>
     RuntimeObservation Observe();
@@ -25,4 +30,6 @@ internal interface IRuntimeApplier
 /// <summary>What a runtime shows.</summary>
 /// <param name="Generation">Generation of the message last handled in it; 0 when unknown.</param>
 /// <param name="Configurations">Its configurations, ordered by name.</param>
-internal sealed record RuntimeObservation(long Generation, IReadOnlyList<ReportedConfiguration> Configurations);
+/// <param name="Credentials">The credential versions that it holds, ordered by name.</param>
+internal sealed record RuntimeObservation(
+    long Generation, IReadOnlyList<ReportedConfiguration> Configurations, IReadOnlyList<ReportedCredential> Credentials);

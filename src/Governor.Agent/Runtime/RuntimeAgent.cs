@@ -1,5 +1,5 @@
 using System.Threading.Channels;
-using Governor.Contracts;
+using Governor.Messaging.Sealing;
 using Microsoft.Extensions.Logging;
 
 namespace Governor.Agent.Runtime;
@@ -30,7 +30,7 @@ internal sealed partial class RuntimeAgent : IAsyncDisposable
     private int _unsaid; // how often in a row
     private bool _settle = true; // the next take is the first since the last connection
 
-    internal RuntimeAgent(AgentOptions options, AgentPublicKey key, IRuntimeApplier applier, IAgentOutbound outbound,
+    internal RuntimeAgent(AgentOptions options, SealingKeyPair key, IRuntimeApplier applier, IAgentOutbound outbound,
         TimeProvider clock, Func<double> random, ILogger<RuntimeAgent> logger)
     {
         _options = options;
@@ -38,8 +38,8 @@ internal sealed partial class RuntimeAgent : IAsyncDisposable
         _clock = clock;
         _random = random;
         _logger = logger;
-        _voice = new RuntimeVoice(options, key, applier, outbound, clock);
-        Handler = new MessageHandler(options.RuntimeId, applier, _voice, logger);
+        _voice = new RuntimeVoice(options, key.PublicKey, applier, outbound, clock);
+        Handler = new MessageHandler(options.RuntimeId, key, applier, _voice, logger);
     }
 
     /// <summary>The runtime served.</summary>

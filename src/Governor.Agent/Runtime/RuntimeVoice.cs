@@ -17,7 +17,7 @@ internal sealed class RuntimeVoice
     private readonly TimeProvider _clock;
     private readonly ResiliencePipeline _patience;
     private readonly string _instanceId = Guid.NewGuid().ToString();
-    private IReadOnlyList<ReportedConfiguration>? _lastReported;
+    private RuntimeObservation? _lastReported;
     private long _number;
     private bool _firstEnrolment = true;
 
@@ -71,17 +71,20 @@ internal sealed class RuntimeVoice
     internal async Task ReportChangeAsync(CancellationToken cancellationToken)
     {
         var observed = _applier.Observe();
-        if (_lastReported is null || !observed.Configurations.SequenceEqual(_lastReported))
+        if (_lastReported is null || !observed.Configurations.SequenceEqual(_lastReported.Configurations)
+            || !observed.Credentials.SequenceEqual(_lastReported.Credentials))
+        {
             await ReportAsync(observed, cancellationToken);
+        }
     }
 
     private async Task ReportAsync(RuntimeObservation observed, CancellationToken cancellationToken)
     {
         Generation = Math.Max(Generation, observed.Generation);
         var report = new RuntimeReported(_options.RuntimeId, Epoch, ++_number, Generation, _options.LongestInterval,
-            _clock.GetUtcNow(), observed.Configurations, Credentials: [], _key.Kid, Unopened);
+            _clock.GetUtcNow(), observed.Configurations, observed.Credentials, _key.Kid, Unopened);
         await PublishAsync(token => _outbound.PublishAsync(report, token), cancellationToken);
-        _lastReported = observed.Configurations;
+        _lastReported = observed;
     }
 
     private async Task PublishAsync(Func<CancellationToken, Task> publish, CancellationToken cancellationToken)

@@ -3,15 +3,17 @@ using Microsoft.EntityFrameworkCore.Metadata.Builders;
 
 namespace Governor.Director.Assignments;
 
-/// <summary>What one runtime should hold of one configuration. Written by <see cref="Assigner"/> alone.</summary>
+/// <summary>What one runtime should hold of one configuration or credential. Written by <see cref="Assigner"/> alone.</summary>
 internal sealed class Assignment
 {
     public required string RuntimeId { get; init; }
 
-    public required string Configuration { get; init; }
+    public required string Item { get; init; }
 
+    /// <summary>The revision, or the credential's version.</summary>
     public int Revision { get; set; }
 
+    /// <summary>Digest of the content, or the version's random id.</summary>
     public required string Digest { get; set; }
 
     /// <summary>Generation that brought this revision.</summary>
@@ -32,12 +34,12 @@ internal sealed class Assignment
     public int? Good => Reported ? Revision : LastGoodRevision;
 }
 
-/// <summary>What a runtime's newest report says of one configuration.</summary>
+/// <summary>What a runtime's newest report says of one configuration or credential.</summary>
 internal sealed class ReportItem
 {
     public required string RuntimeId { get; init; }
 
-    public required string Configuration { get; init; }
+    public required string Item { get; init; }
 
     public string? Digest { get; init; }
 
@@ -66,19 +68,19 @@ internal sealed class AssignmentMapping : IEntityTypeConfiguration<Assignment>, 
 {
     public void Configure(EntityTypeBuilder<Assignment> builder)
     {
-        builder.ToTable("assignments").HasKey(a => new { a.RuntimeId, a.Configuration });
+        builder.ToTable("assignments").HasKey(a => new { a.RuntimeId, a.Item });
         builder.Property(a => a.RuntimeId).HasMaxLength(63);
-        builder.Property(a => a.Configuration).HasMaxLength(63);
+        builder.Property(a => a.Item).HasMaxLength(Items.MaxLength);
         builder.Property(a => a.Digest).HasMaxLength(64);
         builder.Ignore(a => a.Good);
-        builder.HasIndex(a => a.Configuration);
+        builder.HasIndex(a => a.Item);
     }
 
     public void Configure(EntityTypeBuilder<ReportItem> builder)
     {
-        builder.ToTable("report_items").HasKey(i => new { i.RuntimeId, i.Configuration });
+        builder.ToTable("report_items").HasKey(i => new { i.RuntimeId, i.Item });
         builder.Property(i => i.RuntimeId).HasMaxLength(63);
-        builder.Property(i => i.Configuration).HasMaxLength(63);
+        builder.Property(i => i.Item).HasMaxLength(Items.MaxLength);
         builder.Property(i => i.Digest).HasMaxLength(64);
         builder.Property(i => i.Outcome).HasMaxLength(20);
         builder.Property(i => i.OutcomeDigest).HasMaxLength(64);

@@ -1,4 +1,5 @@
 using Governor.Director.Configurations;
+using Governor.Director.Credentials;
 using Governor.Director.Rollouts;
 using Governor.Director.Runtimes;
 using Governor.Messaging;
@@ -15,7 +16,8 @@ internal static class CommandRegistration
     private static readonly IReadOnlyList<Kind> Kinds =
     [
         new Kind<RegisterRuntimeCommand>(), new Kind<DeregisterRuntimeCommand>(), new Kind<UpdateConfigurationCommand>(),
-        new Kind<DeleteConfigurationCommand>(), new Kind<AbortRolloutCommand>(), new Kind<RollBackRolloutCommand>(),
+        new Kind<DeleteConfigurationCommand>(), new Kind<RotateCredentialCommand>(),
+        new Kind<AbortRolloutCommand>(), new Kind<RollBackRolloutCommand>(),
     ];
 
     /// <summary>Adds the services.</summary>

@@ -1,5 +1,6 @@
 using System.Buffers;
 using Governor.Contracts;
+using Governor.Director.Credentials;
 
 namespace Governor.Director.Configurations;
 
@@ -14,8 +15,11 @@ internal static class ComponentReader
         SearchValues.Create("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/");
 
     /// <summary>Reads the components in the order in which they are written.</summary>
+    /// <param name="list">The list.</param>
+    /// <param name="allowPlaintext">Whether values may look like secrets.</param>
+    /// <param name="references">Takes the references to credentials; whether they exist is not looked at here.</param>
     public static IReadOnlyList<DesiredComponent> Read(
-        RequestNode? list, bool allowPlaintext, IReadOnlySet<string> knownCredentials)
+        RequestNode? list, bool allowPlaintext, ICollection<CredentialReference> references)
     {
         var names = new Dictionary<string, string>(StringComparer.Ordinal);
         var components = new List<DesiredComponent>();
@@ -26,7 +30,7 @@ internal static class ComponentReader
             var name = ReadName(component, names);
             var type = ReadWord(component.Required("type", "give the Dapr component type, for example \"state.redis\""));
             var version = component["version"] is { } given ? ReadWord(given) : "v1";
-            var metadata = ReadMetadata(component["metadata"], allowPlaintext, knownCredentials);
+            var metadata = ReadMetadata(component["metadata"], allowPlaintext, references);
             var scopes = (component["scopes"]?.AsList() ?? []).Select(scope => scope.AsText()).OfType<string>();
             if (name is not null && type is not null && version is not null)
                 components.Add(new DesiredComponent(name, type, version, metadata, [.. scopes]));
@@ -62,7 +66,7 @@ internal static class ComponentReader
     }
 
     private static List<ComponentSetting> ReadMetadata(
-        RequestNode? list, bool allowPlaintext, IReadOnlySet<string> knownCredentials)
+        RequestNode? list, bool allowPlaintext, ICollection<CredentialReference> references)
     {
         var settings = new List<ComponentSetting>();
         foreach (var node in list?.AsList() ?? [])
@@ -85,7 +89,7 @@ internal static class ComponentReader
                 if (name is not null && !allowPlaintext) RefusePlaintextSecret(name, value);
                 settings.Add(new ComponentSetting(name ?? "", value.Element.Clone()));
             }
-            else if (ReadReference(reference!, knownCredentials) is { } read)
+            else if (ReadReference(reference!, references) is { } read)
             {
                 settings.Add(new ComponentSetting(name ?? "", Value: null, read));
             }
@@ -103,7 +107,7 @@ internal static class ComponentReader
             + "or set allowPlaintext to true if it is none.");
     }
 
-    private static SecretKeyRef? ReadReference(RequestNode node, IReadOnlySet<string> knownCredentials)
+    private static SecretKeyRef? ReadReference(RequestNode node, ICollection<CredentialReference> references)
     {
         if (node.AsObject("name", "key") is not { } reference) return null;
 
@@ -111,15 +115,14 @@ internal static class ComponentReader
         var key = reference.Required("key", "name the entry of the credential")?.AsText();
         if (name is null) return null;
 
-        RefuseUnknownCredential(reference["name"]!, name, knownCredentials);
-        return key is null ? null : new SecretKeyRef(name, key);
-    }
-
-    private static void RefuseUnknownCredential(RequestNode node, string name, IReadOnlySet<string> known)
-    {
         if (!DnsLabel.IsValid(name))
-            node.Errors.Malformed("invalid-name", node.Path, $"must be the name of a credential: {DnsLabel.Rule}.");
-        else if (!known.Contains(name))
-            node.Errors.Unacceptable("unknown-credential", node.Path, $"refers to the credential \"{name}\", which does not exist; create it first.");
+        {
+            node.Errors.Malformed("invalid-name", reference["name"]!.Path, $"must be the name of a credential: {DnsLabel.Rule}.");
+            return null;
+        }
+
+        if (key is null) return null;
+        references.Add(new CredentialReference(node.Path, name, key));
+        return new SecretKeyRef(name, key);
     }
 }

@@ -13,7 +13,7 @@ internal sealed class UpdateConfigurationCommand(ConfigurationHandler handler) :
     public Outcome<CommandWork> Read(CommandBody command)
     {
         var change = ConfigurationCommands.ReadChange(command);
-        var request = ConfigurationRequestParser.Read(command.Fields, ConfigurationEndpoints.NoCredentials);
+        var request = ConfigurationRequestParser.Read(command.Fields);
         if (!request.Succeeded)
             return request.Refusal;
 

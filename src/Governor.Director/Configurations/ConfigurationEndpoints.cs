@@ -21,9 +21,6 @@ internal sealed record ChangeView(string? RolloutId, int Revision);
 /// <summary>The endpoints under <c>/api/v1/configurations</c>.</summary>
 internal static class ConfigurationEndpoints
 {
-    /// <summary>Credentials are to come: a reference to one is refused as unknown.</summary>
-    public static readonly IReadOnlySet<string> NoCredentials = new HashSet<string>();
-
     public static void MapConfigurations(this IEndpointRouteBuilder routes)
     {
         var configurations = routes.MapGroup("/api/v1/configurations").WithTags("Configurations");
@@ -46,7 +43,7 @@ internal static class ConfigurationEndpoints
         var body = await http.ReadBodyAsync("configuration-too-large", cancellationToken);
         if (!body.Succeeded)
             return body.Refusal.ToProblem();
-        var request = ConfigurationRequestParser.Parse(body.Value, NoCredentials);
+        var request = ConfigurationRequestParser.Parse(body.Value);
         if (!request.Succeeded)
             return request.Refusal.ToProblem();
 

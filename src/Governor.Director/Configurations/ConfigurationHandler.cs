@@ -1,4 +1,5 @@
 using Governor.Director.Assignments;
+using Governor.Director.Credentials;
 using Governor.Director.Operations;
 using Governor.Director.Persistence;
 using Governor.Director.Rollouts;
@@ -22,7 +23,7 @@ internal sealed record AcceptedChange(int Revision, Guid? RolloutId);
 /// <summary><i>Accept</i>: validates a change and writes revision, rollout, targets and the message that wakes the saga in
 /// one transaction. The one handler of REST and of commands.</summary>
 internal sealed class ConfigurationHandler(
-    DirectorDbContext db, RolloutPlanner planner, RevisionContents revisions, TimeProvider clock)
+    DirectorDbContext db, RolloutPlanner planner, RevisionContents revisions, CredentialReferences references, TimeProvider clock)
 {
     /// <summary>Most bytes of everything that one runtime is assigned.</summary>
     public const int MaxRuntimeContent = 1024 * 1024;
@@ -34,6 +35,9 @@ internal sealed class ConfigurationHandler(
         var configuration = await LockAsync(change, create: true, cancellationToken);
         if (Lost(change, configuration!.NewestRevision) is { } lost)
             return lost;
+
+        if (await references.CheckAsync(change.Tenant, request.References, cancellationToken) is { } unknown)
+            return unknown;
 
         if (await UnchangedAsync(configuration, request.Content, cancellationToken) is { } revision)
             return new AcceptedChange(revision, null);
@@ -129,7 +133,7 @@ internal sealed class ConfigurationHandler(
 
         var holds = configuration.StableRevision == configuration.NewestRevision
             || await db.Rollouts.AnyAsync(
-                r => r.Tenant == configuration.Tenant && r.Configuration == configuration.Name
+                r => r.Tenant == configuration.Tenant && r.Item == configuration.Name
                     && r.Revision == configuration.NewestRevision && r.EndedAt == null,
                 cancellationToken);
         return holds ? configuration.NewestRevision : null;
@@ -153,7 +157,7 @@ internal sealed class ConfigurationHandler(
                 select new
                 {
                     r.RuntimeId, r.Kind, r.Labels,
-                    Assigned = db.Assignments.Any(a => a.RuntimeId == r.RuntimeId && a.Configuration == configuration.Name),
+                    Assigned = db.Assignments.Any(a => a.RuntimeId == r.RuntimeId && a.Item == configuration.Name),
                 })
             .ToListAsync(cancellationToken);
         var matching = fleet
@@ -172,16 +176,16 @@ internal sealed class ConfigurationHandler(
         var assigned =
             from a in db.Assignments
             where runtimeIds.Contains(a.RuntimeId)
-            join v in db.Revisions on new { configuration.Tenant, a.Configuration, a.Revision }
-                equals new { v.Tenant, v.Configuration, v.Revision }
-            select new { a.RuntimeId, a.Configuration, v.Size };
+            join v in db.Revisions on new { configuration.Tenant, a.Item, a.Revision }
+                equals new { v.Tenant, Item = v.Configuration, v.Revision }
+            select new { a.RuntimeId, v.Configuration, v.Size };
         var coming =
             from t in db.Targets
             where runtimeIds.Contains(t.RuntimeId)
                 && (t.State == TargetState.Waiting || t.State == TargetState.Deferred)
-            join o in db.Rollouts.Where(o => o.EndedAt == null && o.Configuration != configuration.Name)
+            join o in db.Rollouts.Where(o => o.EndedAt == null && o.Item != configuration.Name)
                 on t.RolloutId equals o.CorrelationId
-            join v in db.Revisions on new { o.Tenant, o.Configuration, o.Revision } equals new { v.Tenant, v.Configuration, v.Revision }
+            join v in db.Revisions on new { o.Tenant, o.Item, o.Revision } equals new { v.Tenant, Item = v.Configuration, v.Revision }
             select new { t.RuntimeId, v.Configuration, v.Size };
         var sums = (await assigned.Concat(coming).ToListAsync(cancellationToken))
             .GroupBy(x => (x.RuntimeId, x.Configuration))

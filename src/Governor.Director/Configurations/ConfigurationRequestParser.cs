@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using System.Text.Unicode;
+using Governor.Director.Credentials;
 
 namespace Governor.Director.Configurations;
 
@@ -21,15 +22,14 @@ internal static class ConfigurationRequestParser
 
     /// <summary>Reads the body of <c>PUT /api/v1/configurations/{name}</c>.</summary>
     /// <param name="utf8Json">The body.</param>
-    /// <param name="knownCredentials">Names of the tenant's credentials, which components may refer to.</param>
-    public static Outcome<ConfigurationRequest> Parse(ReadOnlyMemory<byte> utf8Json, IReadOnlySet<string> knownCredentials)
+    public static Outcome<ConfigurationRequest> Parse(ReadOnlyMemory<byte> utf8Json)
     {
         try
         {
             using var document = Read(utf8Json);
             var errors = new RequestErrors();
             return new RequestNode(document.RootElement, "$", errors).AsObject([.. Fields]) is { } body
-                ? Read(body, knownCredentials)
+                ? Read(body)
                 : errors.ToRefusal();
         }
         catch (JsonException e)
@@ -59,12 +59,13 @@ internal static class ConfigurationRequestParser
 
     /// <summary>Reads a change out of an object that has the <see cref="Fields"/>, and maybe others that the caller has read;
     /// what it complained about is refused with the rest.</summary>
-    public static Outcome<ConfigurationRequest> Read(RequestObject body, IReadOnlySet<string> knownCredentials)
+    public static Outcome<ConfigurationRequest> Read(RequestObject body)
     {
         var errors = body.Node.Errors;
         var allowPlaintext = body["allowPlaintext"]?.AsFlag() ?? false;
+        var references = new List<CredentialReference>();
         var components = ComponentReader.Read(
-            body.Required("components", "give a list of components, [] for none"), allowPlaintext, knownCredentials);
+            body.Required("components", "give a list of components, [] for none"), allowPlaintext, references);
         var target = TargetSelectorReader.Read(body.Required("target", "say which runtimes it is for, {} for every one"));
         var priority = body["priority"]?.AsInteger(-MaxPriority, MaxPriority) ?? 0;
         var allowEmpty = body["allowEmpty"]?.AsFlag() ?? false;
@@ -79,7 +80,7 @@ internal static class ConfigurationRequestParser
                 $"The content is {bytes} bytes as canonical JSON; at most {MaxContentBytes} are possible. Split it into several configurations.");
         }
 
-        return new ConfigurationRequest(content, allowEmpty, policy);
+        return new ConfigurationRequest(content, allowEmpty, policy, references);
     }
 
     /// <summary>Reads one JSON value.</summary>

@@ -9,28 +9,34 @@ internal static class RolloutPolicyReader
 {
     private static readonly TimeSpan LongestDeadline = TimeSpan.FromDays(7);
 
+    private static readonly TimeSpan LongestOverlap = TimeSpan.FromDays(30);
+
     private static readonly string[] Fields = ["strategy", "maxConcurrency", "maxFailures", "progressDeadline"];
+    private static readonly string[] FieldsOfRotations = [.. Fields, "overlap"];
 
     private static readonly string[] FieldsToCome =
     [
         "approval", "bakeTime", "deferredTtl", "failureStrategy", "growth", "hooks", "joiners", "mandatory", "maxDeferred",
-        "maxPerMinute", "minExecuted", "notifications", "overlap", "retry", "startAt", "validators", "waves", "windows",
+        "maxPerMinute", "minExecuted", "notifications", "retry", "startAt", "validators", "waves", "windows",
     ];
 
     private static readonly string[] StrategiesToCome = ["waves", "linear", "exponential"];
 
     /// <summary>Reads a policy, <see cref="RolloutPolicy.Default"/> for what is not given; after a complaint what it returns
     /// is of no use.</summary>
-    public static RolloutPolicy Read(RequestNode? node)
+    /// <param name="node">The policy; null if none is given.</param>
+    /// <param name="ofRotation">Whether it is a credential that is rolled out.</param>
+    public static RolloutPolicy Read(RequestNode? node, bool ofRotation = false)
     {
+        var fields = ofRotation ? FieldsOfRotations : Fields;
         if (node?.AsMembers() is not { } members) return RolloutPolicy.Default;
 
         foreach (var (name, member) in members)
         {
             if (FieldsToCome.Contains(name, StringComparer.Ordinal))
-                NotImplemented(member, $"is not implemented yet; leave it out. A policy may have {string.Join(", ", Fields)}.");
-            else if (!Fields.Contains(name, StringComparer.Ordinal))
-                member.Errors.Malformed("unknown-field", member.Path, $"is not known; known here: {string.Join(", ", Fields)}.");
+                NotImplemented(member, $"is not implemented yet; leave it out. A policy may have {string.Join(", ", fields)}.");
+            else if (!fields.Contains(name, StringComparer.Ordinal))
+                member.Errors.Malformed("unknown-field", member.Path, $"is not known; known here: {string.Join(", ", fields)}.");
         }
 
         var policy = new RequestObject(node, members);
@@ -38,7 +44,8 @@ internal static class RolloutPolicyReader
             ReadStrategy(policy["strategy"]),
             ReadCount(policy["maxConcurrency"], least: 1),
             ReadCount(policy["maxFailures"], least: 0) ?? RolloutPolicy.Default.MaxFailures,
-            ReadDeadline(policy["progressDeadline"]));
+            ReadDuration(policy["progressDeadline"], TimeSpan.FromSeconds(1), LongestDeadline, RolloutPolicy.Default.ProgressDeadline),
+            ReadDuration(policy["overlap"], TimeSpan.Zero, LongestOverlap, RolloutPolicy.Default.Overlap));
     }
 
     private static string ReadStrategy(RequestNode? node)
@@ -66,12 +73,14 @@ internal static class RolloutPolicyReader
     private static bool IsPercentage(string? text) =>
         text is [.. var number, '%'] && decimal.TryParse(number, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out _);
 
-    private static TimeSpan ReadDeadline(RequestNode? node)
+    private static TimeSpan ReadDuration(RequestNode? node, TimeSpan shortest, TimeSpan longest, TimeSpan absent)
     {
-        if (node?.AsString() is not { } text) return RolloutPolicy.Default.ProgressDeadline;
-        if (ParseDuration(text) is { } read && read > TimeSpan.Zero && read <= LongestDeadline) return read;
-        node.Invalid("must be a duration hh:mm:ss above 00:00:00 and at most 168:00:00 (7 days).");
-        return RolloutPolicy.Default.ProgressDeadline;
+        if (node?.AsString() is not { } text) return absent;
+        if (ParseDuration(text) is { } read && read >= shortest && read <= longest) return read;
+        node.Invalid(shortest > TimeSpan.Zero
+            ? $"must be a duration hh:mm:ss above 00:00:00 and at most {longest.TotalHours:0}:00:00 ({longest.TotalDays:0} days)."
+            : $"must be a duration hh:mm:ss of at most {longest.TotalHours:0}:00:00 ({longest.TotalDays:0} days).");
+        return absent;
     }
 
     /// <summary>Reads <c>hh:mm:ss</c> with any number of hours, and <c>d.hh:mm:ss</c>, in which the Director writes it.</summary>

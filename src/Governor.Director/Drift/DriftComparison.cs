@@ -1,3 +1,4 @@
+using Governor.Director.Assignments;
 using Governor.Director.Operations;
 using Governor.Director.Persistence;
 using Governor.Director.Rollouts;
@@ -37,13 +38,13 @@ internal sealed class DriftComparisonResult
         .. Pairs.Select(p => p.Finding),
         .. Fleet.Where(f => f.IsAway && f.Runtime.HeardAt is not null).Select(f => new DriftFinding
         {
-            RuntimeId = f.Runtime.RuntimeId, Configuration = "", Kind = DriftKind.Silent,
+            RuntimeId = f.Runtime.RuntimeId, Item = "", Kind = DriftKind.Silent,
         }),
     ];
 
     /// <summary>What is given back: refused outside of a rollout.</summary>
     public IEnumerable<RefusedPair> Refused => Pairs.Where(p => p.IsRejected)
-        .Select(p => new RefusedPair(p.Tenant, p.Finding.RuntimeId, p.Finding.Configuration, p.Generation));
+        .Select(p => new RefusedPair(p.Tenant, p.Finding.RuntimeId, p.Finding.Item, p.Generation));
 
     /// <summary>Runtimes for which back-off goes on.</summary>
     public HashSet<string> Troubled =>
@@ -64,7 +65,7 @@ internal sealed class DriftComparisonResult
             select new DriftSend(id, f.Runtime.SentGeneration, [.. differing[id], .. f.IsBehind ? failed[id] : []]);
 
         ILookup<string, string> Of(Func<DriftPair, bool> which) => Pairs.Where(which)
-            .ToLookup(p => p.Finding.RuntimeId, p => p.Finding.Configuration, StringComparer.Ordinal);
+            .ToLookup(p => p.Finding.RuntimeId, p => p.Finding.Item, StringComparer.Ordinal);
     }
 }
 
@@ -96,7 +97,7 @@ internal sealed class DriftComparison(DirectorDbContext db, IOptions<DeliveryOpt
                 ? (runtime.SentAt, runtime.SentGeneration) : (pair.SentAt, pair.SentGeneration);
             var onItsWay = sentAt > sentBefore && runtime.ReportedGeneration < sentGeneration;
             if (onItsWay || pair.InHand)
-                passed.Add((pair.RuntimeId, pair.Configuration));
+                passed.Add((pair.RuntimeId, pair.Item));
             else
                 found.Add(new DriftPair(ToFinding(pair, now), runtime.Tenant, pair.Generation, pair.Refuses("rejected"), pair.Refuses("failed"),
                     pair.Digest is not null && !pair.Reported));
@@ -127,7 +128,7 @@ internal sealed class DriftComparison(DirectorDbContext db, IOptions<DeliveryOpt
     private static DriftFinding ToFinding(Difference pair, DateTimeOffset now) => new()
     {
         RuntimeId = pair.RuntimeId,
-        Configuration = pair.Configuration,
+        Item = pair.Item,
         Kind = pair.Digest is null ? DriftKind.Orphaned
             : pair.Refuses("rejected") && pair.Reason == ForeignReason ? DriftKind.Foreign
             : pair.Shown is null ? DriftKind.Missing
@@ -144,13 +145,13 @@ internal sealed class DriftComparison(DirectorDbContext db, IOptions<DeliveryOpt
             from a in db.Assignments
             join r in db.Runtimes on a.RuntimeId equals r.RuntimeId
             where r.State == RuntimeState.Ready && r.HeardAt != null
-            from i in db.ReportItems.Where(i => i.RuntimeId == a.RuntimeId && i.Configuration == a.Configuration).DefaultIfEmpty()
+            from i in db.ReportItems.Where(i => i.RuntimeId == a.RuntimeId && i.Item == a.Item).DefaultIfEmpty()
             where i == null || i.Digest == null || i.Digest != a.Digest
                 || ((i.Outcome == "failed" || i.Outcome == "rejected") && i.OutcomeDigest == a.Digest)
             select new Difference
             {
                 RuntimeId = a.RuntimeId,
-                Configuration = a.Configuration,
+                Item = a.Item,
                 Digest = a.Digest,
                 Generation = a.Generation,
                 Reported = a.Reported,
@@ -161,9 +162,11 @@ internal sealed class DriftComparison(DirectorDbContext db, IOptions<DeliveryOpt
                 OutcomeDigest = i.OutcomeDigest,
                 Reason = i.Reason,
                 Message = i.Message,
-                ShowsOlder = db.Revisions.Any(v => v.Tenant == r.Tenant && v.Configuration == a.Configuration
-                    && v.Revision < a.Revision && v.Digest == i.Digest),
-                InHand = InHand.Any(h => h.RuntimeId == a.RuntimeId && h.Tenant == r.Tenant && h.Configuration == a.Configuration),
+                ShowsOlder = db.Revisions.Any(v => v.Tenant == r.Tenant && v.Configuration == a.Item
+                        && v.Revision < a.Revision && v.Digest == i.Digest)
+                    || db.CredentialVersions.Any(v => v.Tenant == r.Tenant && Items.CredentialPrefix + v.Credential == a.Item
+                        && v.Version < a.Revision && v.VersionId == i.Digest),
+                InHand = InHand.Any(h => h.RuntimeId == a.RuntimeId && h.Tenant == r.Tenant && h.Item == a.Item),
             })
         .ToListAsync(cancellationToken);
 
@@ -172,17 +175,20 @@ internal sealed class DriftComparison(DirectorDbContext db, IOptions<DeliveryOpt
             from i in db.ReportItems
             join r in db.Runtimes on i.RuntimeId equals r.RuntimeId
             where r.State == RuntimeState.Ready
-                && !db.Assignments.Any(a => a.RuntimeId == i.RuntimeId && a.Configuration == i.Configuration)
+                && !db.Assignments.Any(a => a.RuntimeId == i.RuntimeId && a.Item == i.Item)
+                // A configuration that was refused or failed keeps its last good content, and the secrets to which that refers.
+                && !(i.Item.StartsWith(Items.CredentialPrefix) && db.ReportItems.Any(
+                    o => o.RuntimeId == i.RuntimeId && (o.Outcome == "failed" || o.Outcome == "rejected")))
             select new Difference
             {
                 RuntimeId = i.RuntimeId,
-                Configuration = i.Configuration,
+                Item = i.Item,
                 Shown = i.Digest,
                 Outcome = i.Outcome,
                 OutcomeDigest = i.OutcomeDigest,
                 Reason = i.Reason,
                 Message = i.Message,
-                InHand = InHand.Any(h => h.RuntimeId == i.RuntimeId && h.Tenant == r.Tenant && h.Configuration == i.Configuration),
+                InHand = InHand.Any(h => h.RuntimeId == i.RuntimeId && h.Tenant == r.Tenant && h.Item == i.Item),
             })
         .ToListAsync(cancellationToken);
 
@@ -190,11 +196,11 @@ internal sealed class DriftComparison(DirectorDbContext db, IOptions<DeliveryOpt
     private IQueryable<PairInHand> InHand =>
         from t in db.Targets
         join o in db.Rollouts on t.RolloutId equals o.CorrelationId
-        where t.Attempts > 0 && o.EndedAt == null
+        where t.DispatchedAt != null && o.EndedAt == null
             && (t.State == TargetState.Waiting || t.State == TargetState.Dispatched || t.State == TargetState.Deferred
                 || ((o.CurrentState == RolloutStates.Aborting || o.CurrentState == RolloutStates.RollingBack) && !t.GivenBack
                     && t.State != TargetState.Applied && t.State != TargetState.Skipped && t.State != TargetState.Removed))
-        select new PairInHand { RuntimeId = t.RuntimeId, Tenant = o.Tenant, Configuration = o.Configuration };
+        select new PairInHand { RuntimeId = t.RuntimeId, Tenant = o.Tenant, Item = o.Item };
 
     private const string ForeignReason = "foreign";
 
@@ -202,13 +208,13 @@ internal sealed class DriftComparison(DirectorDbContext db, IOptions<DeliveryOpt
     {
         public required string RuntimeId { get; init; }
         public required string Tenant { get; init; }
-        public required string Configuration { get; init; }
+        public required string Item { get; init; }
     }
 
     private sealed class Difference
     {
         public required string RuntimeId { get; init; }
-        public required string Configuration { get; init; }
+        public required string Item { get; init; }
 
         /// <summary>The digest assigned; null if nothing is.</summary>
         public string? Digest { get; init; }

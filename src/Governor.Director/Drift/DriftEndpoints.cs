@@ -1,3 +1,4 @@
+using Governor.Director.Assignments;
 using Governor.Director.Operations;
 using Governor.Director.Persistence;
 using Microsoft.EntityFrameworkCore;
@@ -7,7 +8,7 @@ namespace Governor.Director.Drift;
 /// <summary>A finding as it is shown.</summary>
 /// <param name="Reason">What the runtime says of it, if it could not or would not take the content.</param>
 internal sealed record FindingView(
-    string RuntimeId, string? Configuration, string Kind, DateTimeOffset DetectedAt, string? ExpectedDigest,
+    string RuntimeId, string? Configuration, string? Credential, string Kind, DateTimeOffset DetectedAt, string? ExpectedDigest,
     string? ReportedDigest, string? Reason);
 
 /// <summary>A run of the drift job as it is shown.</summary>
@@ -20,6 +21,8 @@ internal sealed record DriftRunView(
 /// <summary>The endpoints under <c>/admin/drift</c>.</summary>
 internal static class DriftEndpoints
 {
+    private const char KeySeparator = ' ';
+
     public static void MapDrift(this IEndpointRouteBuilder routes)
     {
         var drift = routes.MapGroup("/admin/drift").WithTags("Drift");
@@ -57,25 +60,25 @@ internal static class DriftEndpoints
             return refusal.ToProblem();
 
         var (size, after) = paging.Value!.Paging;
-        var position = after?.Split('/');
+        var position = after?.Split(KeySeparator);
         if (position is not null and not { Length: 3 })
             return Problems.Invalid("invalid-cursor", "`cursor` must be the `nextCursor` of a former page, unchanged.");
-        var (runtimeId, configuration, kind) = (position?[0], position?[1], position?[2]);
+        var (runtimeId, item, kind) = (position?[0], position?[1], position?[2]);
         var rows = await db.Findings
             .FromSqlRaw(
                 """
                 SELECT f.* FROM drift_findings f JOIN runtimes r ON r.runtime_id = f.runtime_id
-                WHERE r.tenant = @tenant AND (f.runtime_id, f.configuration, f.kind) > (@runtime, @configuration, @kind)
+                WHERE r.tenant = @tenant AND (f.runtime_id, f.item, f.kind) > (@runtime, @item, @kind)
                 """,
                 db.Parameter("tenant", tenant.Value), db.Parameter("runtime", runtimeId ?? ""),
-                db.Parameter("configuration", configuration ?? ""), db.Parameter("kind", kind ?? ""))
+                db.Parameter("item", item ?? ""), db.Parameter("kind", kind ?? ""))
             .AsNoTracking()
-            .OrderBy(f => f.RuntimeId).ThenBy(f => f.Configuration).ThenBy(f => f.Kind)
+            .OrderBy(f => f.RuntimeId).ThenBy(f => f.Item).ThenBy(f => f.Kind)
             .Take(size + 1).ToListAsync(cancellationToken);
         return TypedResults.Ok(paging.Value.Paging.Of(rows, Key, f => new FindingView(
-            f.RuntimeId, f.Configuration.Length == 0 ? null : f.Configuration, f.Kind.ToString(), f.DetectedAt, f.ExpectedDigest,
+            f.RuntimeId, f.Item.Length == 0 ? null : Items.Configuration(f.Item), Items.Credential(f.Item), f.Kind.ToString(), f.DetectedAt, f.ExpectedDigest,
             f.ReportedDigest, f.Reason)));
     }
 
-    private static string Key(DriftFinding finding) => $"{finding.RuntimeId}/{finding.Configuration}/{finding.Kind}";
+    private static string Key(DriftFinding finding) => string.Join(KeySeparator, finding.RuntimeId, finding.Item, finding.Kind);
 }

@@ -30,8 +30,8 @@ internal sealed class DriftFinding
 {
     public required string RuntimeId { get; init; }
 
-    /// <summary>The configuration concerned; empty for <see cref="DriftKind.Silent"/>.</summary>
-    public required string Configuration { get; init; }
+    /// <summary>The configuration or credential concerned; empty for <see cref="DriftKind.Silent"/>.</summary>
+    public required string Item { get; init; }
 
     public DriftKind Kind { get; init; }
 
@@ -50,9 +50,9 @@ internal sealed class DriftFindingMapping : IEntityTypeConfiguration<DriftFindin
 {
     public void Configure(EntityTypeBuilder<DriftFinding> builder)
     {
-        builder.ToTable("drift_findings").HasKey(f => new { f.RuntimeId, f.Configuration, f.Kind });
+        builder.ToTable("drift_findings").HasKey(f => new { f.RuntimeId, f.Item, f.Kind });
         builder.Property(f => f.RuntimeId).HasMaxLength(63);
-        builder.Property(f => f.Configuration).HasMaxLength(63);
+        builder.Property(f => f.Item).HasMaxLength(Assignments.Items.MaxLength);
         builder.Property(f => f.Kind).HasConversion<string>().HasMaxLength(20);
         builder.Property(f => f.ExpectedDigest).HasMaxLength(64);
         builder.Property(f => f.ReportedDigest).HasMaxLength(64);

@@ -1,5 +1,6 @@
 using Governor.Contracts;
 using Governor.Director.Assignments;
+using Governor.Director.Credentials;
 using Governor.Director.Persistence;
 using Governor.Director.Rollouts;
 using Governor.Director.Runtimes;
@@ -16,7 +17,7 @@ internal sealed record DriftScanResult(int Findings, int Sent);
 /// delivers and heals. Set-based, in several short transactions, so that it holds no lock for long.</summary>
 internal sealed class DriftScan(
     DirectorDbContext db, Sweeper sweeper, Assigner assigner, DriftComparison comparison, FindingRecorder recorder,
-    GivingBack givingBack, BrokerMark mark, IPublishEndpoint bus, IOptions<DriftOptions> options,
+    GivingBack givingBack, VersionStages versions, BrokerMark mark, IPublishEndpoint bus, IOptions<DriftOptions> options,
     IOptions<DeliveryOptions> delivery, TimeProvider clock)
 {
     /// <summary>Runs once; a run that is under way elsewhere is waited for.</summary>
@@ -84,6 +85,7 @@ internal sealed class DriftScan(
         var sends = comparisonResult.Sends(options.Value.Mode, now).Take(options.Value.MaxSends).ToList();
         foreach (var chunk in sends.Chunk(Assigner.Chunk))
             await InTransactionAsync(async () => sent += await SendAsync(chunk, now, cancellationToken), cancellationToken);
+        await InTransactionAsync(() => versions.AnnounceRevocableAsync(cancellationToken), cancellationToken);
         return new DriftScanResult(comparisonResult.Findings.Count, sent);
     }
 

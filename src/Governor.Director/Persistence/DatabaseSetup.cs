@@ -19,7 +19,7 @@ internal sealed class DatabaseOptions
 internal sealed partial class DatabaseSetup(IOptions<DatabaseOptions> options, ILogger<DatabaseSetup> logger)
 {
     /// <summary>Stamped into a SQLite file; a file of another version is refused, because there are no migrations for it.</summary>
-    public const int SqliteVersion = 2;
+    public const int SqliteVersion = 3;
 
     /// <summary>Any number that no other program on this database uses for its lock: "GOVERNOR" in ASCII.</summary>
     private const long MigrationLock = 0x474F5645524E4F52;

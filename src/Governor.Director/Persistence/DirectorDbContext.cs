@@ -2,12 +2,14 @@ using System.Text.Json;
 using Governor.Director.Assignments;
 using Governor.Director.Commands;
 using Governor.Director.Configurations;
+using Governor.Director.Credentials;
 using Governor.Director.DeadLetters;
 using Governor.Director.Drift;
 using Governor.Director.Operations;
 using Governor.Director.Rollouts;
 using Governor.Director.Runtimes;
 using MassTransit;
+using Microsoft.AspNetCore.DataProtection.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.ChangeTracking;
 using Microsoft.EntityFrameworkCore.Storage.ValueConversion;
@@ -15,7 +17,7 @@ using Microsoft.EntityFrameworkCore.Storage.ValueConversion;
 namespace Governor.Director.Persistence;
 
 /// <summary>The Director's database: PostgreSQL, or SQLite when embedded.</summary>
-internal sealed class DirectorDbContext(DbContextOptions<DirectorDbContext> options) : DbContext(options)
+internal sealed class DirectorDbContext(DbContextOptions<DirectorDbContext> options) : DbContext(options), IDataProtectionKeyContext
 {
     public DbSet<Runtime> Runtimes => Set<Runtime>();
 
@@ -52,6 +54,19 @@ internal sealed class DirectorDbContext(DbContextOptions<DirectorDbContext> opti
     public DbSet<Restoration> Restorations => Set<Restoration>();
 
     public DbSet<Heartbeat> Heartbeats => Set<Heartbeat>();
+
+    public DbSet<Credential> Credentials => Set<Credential>();
+
+    public DbSet<CredentialVersion> CredentialVersions => Set<CredentialVersion>();
+
+    public DbSet<CredentialHolding> Holdings => Set<CredentialHolding>();
+
+    public DbSet<CredentialWaiver> Waivers => Set<CredentialWaiver>();
+
+    public DbSet<SealingKeyRow> SealingKeys => Set<SealingKeyRow>();
+
+    /// <summary>The key ring of the protection at rest; written by the framework.</summary>
+    public DbSet<DataProtectionKey> DataProtectionKeys => Set<DataProtectionKey>();
 
     /// <summary>Whether this is PostgreSQL; otherwise it is SQLite.</summary>
     public bool IsPostgres => Database.IsNpgsql();

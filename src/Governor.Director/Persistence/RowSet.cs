@@ -107,6 +107,9 @@ internal static class Dialect
     public static string ForUpdate(this DirectorDbContext db) => db.IsPostgres ? " FOR UPDATE" : "";
 
     /// <summary>As <see cref="ForUpdate"/>, leaving out what somebody else has locked.</summary>
+    public static string ForShare(this DirectorDbContext db) => db.IsPostgres ? " FOR SHARE" : "";
+
+    /// <inheritdoc cref="ForUpdate"/>
     public static string ForUpdateSkipLocked(this DirectorDbContext db) => db.IsPostgres ? " FOR UPDATE SKIP LOCKED" : "";
 
     /// <summary>A condition that a column is in the list given as the parameter.</summary>

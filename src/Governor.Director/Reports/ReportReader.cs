@@ -30,6 +30,12 @@ internal static class ReportReader
                     .DistinctBy(c => c.Name, StringComparer.Ordinal)
                     .Select(c => c with { Reason = Text(c.Reason, ReasonLength), Message = Text(c.Message, MessageLength) }),
             ],
+            Credentials =
+            [
+                .. (report.Credentials ?? [])
+                    .Where(c => c is not null && DnsLabel.IsValid(c.Name) && c.VersionId is not null && IsDigest(c.VersionId)).Distinct(),
+            ],
+            Kid = report.Kid is { Length: > 0 and <= 128 } kid && kid.All(c => c is > ' ' and <= '~') ? kid : null,
         };
     }
 

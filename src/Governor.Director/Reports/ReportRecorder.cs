@@ -1,5 +1,6 @@
 using Governor.Contracts;
 using Governor.Director.Assignments;
+using Governor.Director.Credentials;
 using Governor.Director.Persistence;
 using Governor.Director.Rollouts;
 using Governor.Director.Runtimes;
@@ -40,6 +41,7 @@ internal sealed partial class ReportRecorder(
             {
                 heard[runtimeId] = report;
                 member.IsHeard();
+                member.Runtime.HearsKey(report);
             }
         }
 
@@ -48,12 +50,19 @@ internal sealed partial class ReportRecorder(
         foreach (var target in targets)
         {
             var revision = concerned[target.RolloutId];
-            if (heard.TryGetValue(target.RuntimeId, out var report)
-                && Decision(target, report, revision.Configuration) is { } decision)
+            if (!heard.TryGetValue(target.RuntimeId, out var report))
+                continue;
+            if (Decision(target, report, revision.Item) is { } decision)
             {
                 changes.Move(target, decision.State, decision.Reason, decision.Message);
                 if (decision.State == TargetState.Applied && target.Digest is not null)
                     applied.Add((target.RuntimeId, revision, target.Digest));
+            }
+            else if (CouldNotOpen(target, report) && fleet.Find(target.RuntimeId)!.Runtime.KeyRefused)
+            {
+                // Nothing was tried: it is sealed again once the Agent's key is trusted, and that is the same attempt.
+                target.Attempts--;
+                changes.Move(target, TargetState.Deferred, "no-key", $"The Agent could not open the secrets: its key {report.Kid} is not trusted.");
             }
         }
 
@@ -65,9 +74,10 @@ internal sealed partial class ReportRecorder(
         var ask = newest.Values
             .Where(r => fleet.Find(r.RuntimeId) is { } m && r.Epoch < m.Runtime.ReportEpoch)
             .Select(r => r.RuntimeId).ToHashSet(StringComparer.Ordinal);
-        ask.UnionWith(heard.Keys.Where(id => fleet.Find(id)!.Runtime.Kid is null));
+        ask.UnionWith(heard.Keys.Where(id => fleet.Find(id)!.Runtime.NeedsKey));
         await SaveRuntimesAsync(fleet, heard, ask, now, cancellationToken);
-        await SaveItemsAsync(heard, cancellationToken);
+        await SaveItemsAsync(fleet, heard, cancellationToken);
+        await db.RecordHoldingsAsync(heard.Values, now, cancellationToken);
         await SaveShownAsync(fleet, heard, applied, cancellationToken);
         await db.RememberAsync(heard.Values, applied.Select(a => (a.RuntimeId, a.Digest)), now, cancellationToken);
         await readiness.SendUnsentAsync(heard.Keys.Select(id => fleet.Find(id)!), cancellationToken);
@@ -101,13 +111,13 @@ internal sealed partial class ReportRecorder(
                 $"SELECT * FROM rollout_targets WHERE {db.In("runtime_id", "ids")} AND {RolloutMapping.StillSpokenOf}",
                 db.List("ids", reports.Keys)).AsNoTracking()
             .Join(db.Rollouts, t => t.RolloutId, r => r.CorrelationId,
-                (t, r) => new { Target = t, r.Tenant, r.Configuration, r.Revision, IsOpen = r.EndedAt == null })
+                (t, r) => new { Target = t, r.Tenant, r.Item, r.Revision, IsOpen = r.EndedAt == null })
             .ToListAsync(cancellationToken);
         return candidates
-            .Where(c => (c.IsOpen && c.Target.State == TargetState.Deferred)
-                || Decision(c.Target, reports[c.Target.RuntimeId], c.Configuration) is not null)
+            .Where(c => (c.IsOpen && c.Target.State == TargetState.Deferred) || CouldNotOpen(c.Target, reports[c.Target.RuntimeId])
+                || Decision(c.Target, reports[c.Target.RuntimeId], c.Item) is not null)
             .GroupBy(c => c.Target.RolloutId)
-            .ToDictionary(g => g.Key, g => new RevisionKey(g.First().Tenant, g.First().Configuration, g.First().Revision));
+            .ToDictionary(g => g.Key, g => new RevisionKey(g.First().Tenant, g.First().Item, g.First().Revision));
     }
 
     private async Task<List<RolloutTarget>> LockAsync(
@@ -124,7 +134,7 @@ internal sealed partial class ReportRecorder(
     /// <summary>What a report makes of a target, or null if it says nothing new of it. Only reports of its generation or a
     /// later one count; a digest that is shown counts unless a failure or refusal of the same digest stands beside it.</summary>
     private static (TargetState State, string? Reason, string? Message)? Decision(
-        RolloutTarget target, RuntimeReported report, string configuration)
+        RolloutTarget target, RuntimeReported report, string reported)
     {
         if (target.Generation == 0 || report.Generation < target.Generation
             || target.State is TargetState.Applied or TargetState.Skipped or TargetState.Removed)
@@ -132,7 +142,7 @@ internal sealed partial class ReportRecorder(
             return null;
         }
 
-        var item = ToItem(report, report.Configurations.FirstOrDefault(c => c.Name == configuration));
+        var item = ReportedItems.Of(report, reported, target.Digest);
         if (ReportItem.Shows(item, target.Digest))
             return (TargetState.Applied, null, null);
         if (target.State != TargetState.Dispatched || !ReportItem.Refuses(item, target.Digest))
@@ -141,12 +151,8 @@ internal sealed partial class ReportRecorder(
         return (item!.Outcome == "rejected" ? TargetState.Rejected : TargetState.Failed, item.Reason, item.Message);
     }
 
-    private static ReportItem? ToItem(RuntimeReported report, ReportedConfiguration? item) => item is null ? null : new ReportItem
-    {
-        RuntimeId = report.RuntimeId, Configuration = item.Name, Digest = item.Digest,
-        Outcome = item.Outcome?.ToString().ToLowerInvariant(), OutcomeDigest = item.OutcomeDigest,
-        Reason = item.Reason, Message = item.Message,
-    };
+    private static bool CouldNotOpen(RolloutTarget target, RuntimeReported report) =>
+        target.State == TargetState.Dispatched && report.UnopenedGeneration >= target.Generation;
 
     private async Task SaveRuntimesAsync(
         FleetSlice fleet, Dictionary<string, RuntimeReported> heard, HashSet<string> ask, DateTimeOffset now,
@@ -155,7 +161,8 @@ internal sealed partial class ReportRecorder(
         var rows = new RowSet(db,
             ("runtime_id", ColumnType.Text), ("heard_at", ColumnType.Instant), ("report_interval", ColumnType.Integer),
             ("report_epoch", ColumnType.Integer), ("report_number", ColumnType.Integer),
-            ("reported_generation", ColumnType.Integer), ("generation", ColumnType.Integer), ("epoch", ColumnType.Integer));
+            ("reported_generation", ColumnType.Integer), ("generation", ColumnType.Integer), ("epoch", ColumnType.Integer),
+            ("key_refused", ColumnType.Boolean), ("untrusted_kid", ColumnType.Text), ("untrusted_key", ColumnType.Text));
         foreach (var runtimeId in heard.Keys.Union(ask))
         {
             var runtime = fleet.Find(runtimeId)!.Runtime;
@@ -174,18 +181,19 @@ internal sealed partial class ReportRecorder(
             {
                 runtime.Epoch = Math.Max(runtime.Epoch, runtime.ReportEpoch) + 1;
                 await bus.Publish(
-                    new ReportRequested(runtimeId, runtime.Epoch, Enrol: runtime.Kid is null), cancellationToken);
+                    new ReportRequested(runtimeId, runtime.Epoch, Enrol: runtime.NeedsKey), cancellationToken);
             }
 
             rows.Add(runtimeId, runtime.HeardAt, runtime.ReportInterval.Ticks, runtime.ReportEpoch, runtime.ReportNumber,
-                runtime.ReportedGeneration, runtime.Generation, runtime.Epoch);
+                runtime.ReportedGeneration, runtime.Generation, runtime.Epoch, runtime.KeyRefused, runtime.UntrustedKid,
+                runtime.UntrustedKey);
         }
 
         await rows.ExecuteAsync(
             """
             UPDATE runtimes AS r SET heard_at = x.heard_at, report_interval = x.report_interval, report_epoch = x.report_epoch,
                 report_number = x.report_number, reported_generation = x.reported_generation, generation = x.generation,
-                epoch = x.epoch
+                epoch = x.epoch, key_refused = x.key_refused, untrusted_kid = x.untrusted_kid, untrusted_key = x.untrusted_key
             FROM {rows} WHERE r.runtime_id = x.runtime_id
             """, cancellationToken);
     }
@@ -194,34 +202,34 @@ internal sealed partial class ReportRecorder(
     private static TimeSpan Sane(TimeSpan interval) =>
         TimeSpan.FromSeconds(Math.Clamp(interval.TotalSeconds, 1, TimeSpan.SecondsPerDay));
 
-    private async Task SaveItemsAsync(Dictionary<string, RuntimeReported> heard, CancellationToken cancellationToken)
+    private async Task SaveItemsAsync(FleetSlice fleet, Dictionary<string, RuntimeReported> heard, CancellationToken cancellationToken)
     {
         var stored = (await db.ReportItems.AsNoTracking().Where(i => heard.Keys.Contains(i.RuntimeId))
-            .ToListAsync(cancellationToken)).ToDictionary(i => (i.RuntimeId, i.Configuration));
-        var written = new RowSet(db, ("runtime_id", ColumnType.Text), ("configuration", ColumnType.Text),
+            .ToListAsync(cancellationToken)).ToDictionary(i => (i.RuntimeId, i.Item));
+        var written = new RowSet(db, ("runtime_id", ColumnType.Text), ("item", ColumnType.Text),
             ("digest", ColumnType.Text), ("outcome", ColumnType.Text), ("outcome_digest", ColumnType.Text),
             ("reason", ColumnType.Text), ("message", ColumnType.Text));
-        foreach (var item in heard.Values.SelectMany(r => r.Configurations.Select(c => ToItem(r, c)!)))
+        foreach (var item in heard.SelectMany(h => ReportedItems.All(h.Value, fleet.Find(h.Key)!.Assignments)))
         {
-            if (!stored.Remove((item.RuntimeId, item.Configuration), out var old) || !SameItem(old, item))
+            if (!stored.Remove((item.RuntimeId, item.Item), out var old) || !SameItem(old, item))
             {
-                written.Add(item.RuntimeId, item.Configuration, item.Digest, item.Outcome, item.OutcomeDigest,
+                written.Add(item.RuntimeId, item.Item, item.Digest, item.Outcome, item.OutcomeDigest,
                     item.Reason, item.Message);
             }
         }
 
-        var gone = new RowSet(db, ("runtime_id", ColumnType.Text), ("configuration", ColumnType.Text));
+        var gone = new RowSet(db, ("runtime_id", ColumnType.Text), ("item", ColumnType.Text));
         foreach (var (runtimeId, configuration) in stored.Keys)
             gone.Add(runtimeId, configuration);
         await gone.ExecuteAsync(
-            "DELETE FROM report_items WHERE (runtime_id, configuration) IN (SELECT x.runtime_id, x.configuration FROM {rows})",
+            "DELETE FROM report_items WHERE (runtime_id, item) IN (SELECT x.runtime_id, x.item FROM {rows})",
             cancellationToken);
         await written.ExecuteAsync(
             """
-            INSERT INTO report_items (runtime_id, configuration, digest, outcome, outcome_digest, reason, message)
-            SELECT x.runtime_id, x.configuration, x.digest, x.outcome, x.outcome_digest, x.reason, x.message
+            INSERT INTO report_items (runtime_id, item, digest, outcome, outcome_digest, reason, message)
+            SELECT x.runtime_id, x.item, x.digest, x.outcome, x.outcome_digest, x.reason, x.message
             FROM {rows} WHERE true
-            ON CONFLICT (runtime_id, configuration) DO UPDATE SET
+            ON CONFLICT (runtime_id, item) DO UPDATE SET
                 digest = excluded.digest, outcome = excluded.outcome, outcome_digest = excluded.outcome_digest,
                 reason = excluded.reason, message = excluded.message
             """, cancellationToken);
@@ -236,26 +244,26 @@ internal sealed partial class ReportRecorder(
         FleetSlice fleet, Dictionary<string, RuntimeReported> heard, List<(string RuntimeId, RevisionKey Revision, string Digest)> applied,
         CancellationToken cancellationToken)
     {
-        var rows = new RowSet(db, ("runtime_id", ColumnType.Text), ("configuration", ColumnType.Text),
+        var rows = new RowSet(db, ("runtime_id", ColumnType.Text), ("item", ColumnType.Text),
             ("reported", ColumnType.Boolean), ("last_good_revision", ColumnType.Integer));
-        var earlier = applied.ToLookup(a => (a.RuntimeId, a.Revision.Configuration), a => a.Revision.Revision);
+        var earlier = applied.ToLookup(a => (a.RuntimeId, a.Revision.Item), a => a.Revision.Revision);
         foreach (var (runtimeId, report) in heard)
         {
             foreach (var assignment in fleet.Find(runtimeId)!.Assignments.Values.Where(a => !a.Reported))
             {
                 var shown = report.Generation >= assignment.Generation && ReportItem.Shows(
-                    ToItem(report, report.Configurations.FirstOrDefault(c => c.Name == assignment.Configuration)), assignment.Digest);
-                var good = earlier[(runtimeId, assignment.Configuration)].Where(r => r < assignment.Revision)
+                    ReportedItems.Of(report, assignment.Item, assignment.Digest), assignment.Digest);
+                var good = earlier[(runtimeId, assignment.Item)].Where(r => r < assignment.Revision)
                     .Append(assignment.LastGoodRevision ?? 0).Max();
                 if (shown || good > (assignment.LastGoodRevision ?? 0))
-                    rows.Add(runtimeId, assignment.Configuration, shown, good > 0 ? good : null);
+                    rows.Add(runtimeId, assignment.Item, shown, good > 0 ? good : null);
             }
         }
 
         await rows.ExecuteAsync(
             """
             UPDATE assignments AS a SET reported = x.reported, last_good_revision = x.last_good_revision
-            FROM {rows} WHERE a.runtime_id = x.runtime_id AND a.configuration = x.configuration
+            FROM {rows} WHERE a.runtime_id = x.runtime_id AND a.item = x.item
             """, cancellationToken);
     }
 

@@ -34,10 +34,10 @@ internal sealed class Dispatcher(DirectorDbContext db, Assigner assigner, Revisi
         var ids = targets.Select(t => t.RuntimeId).ToList();
         var fleet = await assigner.LockAsync(ids, cancellationToken);
         var reports = await db.ReportItems.AsNoTracking()
-            .Where(i => ids.Contains(i.RuntimeId) && i.Configuration == rollout.Configuration)
+            .Where(i => ids.Contains(i.RuntimeId) && i.Item == rollout.Item)
             .ToDictionaryAsync(i => i.RuntimeId, StringComparer.Ordinal, cancellationToken);
         var revision = await revisions.GetAsync(
-            db, new RevisionKey(rollout.Tenant, rollout.Configuration, rollout.Revision), cancellationToken);
+            db, new RevisionKey(rollout.Tenant, rollout.Item, rollout.Revision), cancellationToken);
 
         var changes = new TargetChanges(db, now);
         var budget = new SendBudget();
@@ -52,21 +52,21 @@ internal sealed class Dispatcher(DirectorDbContext db, Assigner assigner, Revisi
                     changes.Move(target, TargetState.Removed);
                     break;
                 case Decision.Skip:
-                    (target.Generation, target.Digest) = (member!.Assignments[rollout.Configuration].Generation, revision.Digest);
+                    (target.Generation, target.Digest) = (member!.Assignments[rollout.Item].Generation, revision.Digest);
                     renumbered.Add(member);
                     changes.Move(target, TargetState.Skipped);
                     break;
                 case Decision.Defer:
-                    changes.Move(target, TargetState.Deferred, member!.WhyNotSent);
+                    changes.Move(target, TargetState.Deferred, member!.WhyNotSentWith(rollout.Item, Wanted(member, revision)));
                     break;
                 default:
                     var wanted = Wanted(member!, revision);
-                    member!.Assign(rollout.Configuration, wanted);
+                    member!.Assign(rollout.Item, wanted);
                     if (!budget.Takes(member))
                         break;
                     sent.Add(member);
-                    if (target.Attempts == 0)
-                        target.FormerRevision = member.Assignments.GetValueOrDefault(rollout.Configuration)?.Good;
+                    if (target.DispatchedAt is null)
+                        target.FormerRevision = member.Assignments.GetValueOrDefault(rollout.Item)?.Good;
                     target.Generation = member.Runtime.Generation + 1;
                     target.Digest = wanted?.Digest;
                     target.Attempts++;
@@ -78,7 +78,7 @@ internal sealed class Dispatcher(DirectorDbContext db, Assigner assigner, Revisi
 
         await assigner.RenumberAsync(renumbered, revision, cancellationToken);
         await assigner.SendAsync(
-            sent, new SendCause(rollout.CorrelationId, rollout.Configuration, rollout.Revision), cancellationToken);
+            sent, new SendCause(rollout.CorrelationId, rollout.Item, rollout.Revision), cancellationToken);
         await changes.SaveAsync(cancellationToken);
         return budget.IsSpent || (targets.Count == room && sent.Count < free);
     }
@@ -91,21 +91,22 @@ internal sealed class Dispatcher(DirectorDbContext db, Assigner assigner, Revisi
         if (member is null || member.Runtime.State == RuntimeState.Deregistering)
             return Decision.Remove;
 
-        var assigned = member.Assignments.GetValueOrDefault(revision.Configuration);
+        var assigned = member.Assignments.GetValueOrDefault(revision.Item);
         var wanted = Wanted(member, revision);
 
-        // One that was dispatched its loss and has not shown it yet still has something to lose.
-        if (wanted is null && assigned is null && target.Attempts == 0)
+        // One that was dispatched its loss and has not shown it yet still has something to lose; not so of a credential, which
+        // goes with the last component that refers to it.
+        if (wanted is null && assigned is null && (target.DispatchedAt is null || revision.IsCredential))
             return Decision.Remove;
 
         if (wanted is not null && assigned is not null && assigned.Digest == wanted.Digest
             && member.Runtime.ReportedGeneration >= assigned.Generation && ReportItem.Shows(report, wanted.Digest)
-            && member.StaysEffective(revision.Configuration, wanted))
+            && member.StaysEffective(revision.Item, wanted))
         {
             return Decision.Skip;
         }
 
-        return member.WhyNotSent is null ? Decision.Send : Decision.Defer;
+        return member.WhyNotSentWith(revision.Item, wanted) is null ? Decision.Send : Decision.Defer;
     }
 
     private enum Decision

@@ -14,7 +14,7 @@ internal sealed class GivingBack(DirectorDbContext db, Assigner assigner, Revisi
     public const string Rejected = "state = 'Rejected'";
 
     /// <summary>Targets that were dispatched and do not hold the content.</summary>
-    public const string NotApplied = "attempts > 0 AND state NOT IN ('Applied', 'Skipped', 'Removed')";
+    public const string NotApplied = "dispatched_at IS NOT NULL AND state NOT IN ('Applied', 'Skipped', 'Removed')";
 
     /// <summary>Gives back one chunk of a rollout's targets. The caller has locked the rollout and its waves.</summary>
     /// <param name="rollout">The rollout.</param>
@@ -36,7 +36,7 @@ internal sealed class GivingBack(DirectorDbContext db, Assigner assigner, Revisi
             return false;
 
         var fleet = await assigner.LockAsync([.. targets.Select(t => t.RuntimeId)], cancellationToken);
-        var choice = await ChoiceAsync(rollout.Tenant, rollout.Configuration, fleet,
+        var choice = await ChoiceAsync(rollout.Tenant, rollout.Item, fleet,
             targets.Select(t => t.FormerRevision), cancellationToken);
         var changes = new TargetChanges(db, clock.GetUtcNow());
         var budget = new SendBudget();
@@ -61,7 +61,7 @@ internal sealed class GivingBack(DirectorDbContext db, Assigner assigner, Revisi
         }
 
         await assigner.SendAsync(
-            sent, new SendCause(rollout.CorrelationId, rollout.Configuration, KeepsTargets: true), cancellationToken);
+            sent, new SendCause(rollout.CorrelationId, rollout.Item, KeepsTargets: true), cancellationToken);
         await changes.SaveAsync(cancellationToken);
         return budget.IsSpent || targets.Count == Assigner.Chunk;
     }
@@ -75,15 +75,15 @@ internal sealed class GivingBack(DirectorDbContext db, Assigner assigner, Revisi
         FleetSlice fleet, IEnumerable<RefusedPair> pairs, CancellationToken cancellationToken)
     {
         var concerned = new HashSet<FleetMember>();
-        foreach (var group in pairs.GroupBy(p => (p.Tenant, p.Configuration)))
+        foreach (var group in pairs.GroupBy(p => (p.Tenant, p.Item)))
         {
             // Looked at again under the lock: only the assignment that was refused is given back, not a newer one, even of
             // the same content.
             var members = group
                 .Where(p => fleet.Find(p.RuntimeId) is { Runtime.State: not RuntimeState.Deregistering } m
-                    && m.Assignments.GetValueOrDefault(p.Configuration)?.Generation == p.Generation)
+                    && m.Assignments.GetValueOrDefault(p.Item)?.Generation == p.Generation)
                 .Select(p => fleet.Find(p.RuntimeId)!).ToList();
-            var choice = await ChoiceAsync(group.Key.Tenant, group.Key.Configuration, fleet, [], cancellationToken);
+            var choice = await ChoiceAsync(group.Key.Tenant, group.Key.Item, fleet, [], cancellationToken);
             concerned.UnionWith(members.Where(m => choice.Apply(m, former: null)));
         }
 
@@ -99,41 +99,41 @@ internal sealed class GivingBack(DirectorDbContext db, Assigner assigner, Revisi
         if (member is null or { Runtime.State: RuntimeState.Deregistering })
             return null;
 
-        var assigned = member.Assignments.GetValueOrDefault(rollout.Configuration)?.Revision;
+        var assigned = member.Assignments.GetValueOrDefault(rollout.Item)?.Revision;
         return assigned == (target.Digest is null ? null : rollout.Revision) ? member : null;
     }
 
     private async Task<Choice> ChoiceAsync(
-        string tenant, string configuration, FleetSlice fleet, IEnumerable<int?> formers, CancellationToken cancellationToken)
+        string tenant, string item, FleetSlice fleet, IEnumerable<int?> formers, CancellationToken cancellationToken)
     {
-        var stable = await db.Configurations.AsNoTracking()
-            .Where(c => c.Tenant == tenant && c.Name == configuration).Select(c => c.StableRevision).SingleAsync(cancellationToken);
-        var good = fleet.Members.Values.Select(m => m.Assignments.GetValueOrDefault(configuration)?.Good);
+        var stable = await db.StableAsync(tenant, item, cancellationToken);
+        var good = fleet.Members.Values.Select(m => m.Assignments.GetValueOrDefault(item)?.Good);
         var numbers = formers.Concat(good).Append(stable).OfType<int>().Where(n => n > 0).Distinct();
         var contents = await revisions.GetAsync(
-            db, numbers.Select(n => new RevisionKey(tenant, configuration, n)), cancellationToken);
+            db, numbers.Select(n => new RevisionKey(tenant, item, n)), cancellationToken);
         return new Choice(
-            configuration, stable, contents.ToDictionary(c => c.Key.Revision, c => c.Value),
+            item, stable, contents.ToDictionary(c => c.Key.Revision, c => c.Value),
             await db.RejectionsOfAsync(fleet.Members.Keys, cancellationToken));
     }
 
     /// <summary>Chooses what a runtime is given: what it last reported as applied, if that matches and was not rejected; else
-    /// the stable revision under the same conditions; else the first again if it matches; else nothing.</summary>
+    /// the stable revision under the same conditions; else the first again if it matches; else nothing. Of a credential it is
+    /// given the current version: a former one may be about to end.</summary>
     private sealed class Choice(
-        string configuration, int stable, Dictionary<int, RevisionContent> contents, Rejections rejections)
+        string item, int stable, Dictionary<int, RevisionContent> contents, Rejections rejections)
     {
         /// <returns>Whether something changes.</returns>
         public bool Apply(FleetMember member, int? former)
         {
-            var assigned = member.Assignments.GetValueOrDefault(configuration);
-            var good = assigned is null ? former : assigned.Good;
+            var assigned = member.Assignments.GetValueOrDefault(item);
+            var good = Items.IsCredential(item) ? stable : assigned is null ? former : assigned.Good;
             var chosen = Fitting(member, good) is { } first && !rejections.Has(member, first) ? first
                 : Fitting(member, stable) is { } second && !rejections.Has(member, second) ? second
                 : Fitting(member, good);
             if (chosen?.Revision == assigned?.Revision)
                 return false;
 
-            member.Assign(configuration, chosen);
+            member.Assign(item, chosen);
             return true;
         }
 
@@ -144,4 +144,4 @@ internal sealed class GivingBack(DirectorDbContext db, Assigner assigner, Revisi
 
 /// <summary>A runtime that rejects what it is assigned.</summary>
 /// <param name="Generation">Generation that brought the assignment.</param>
-internal sealed record RefusedPair(string Tenant, string RuntimeId, string Configuration, long Generation);
+internal sealed record RefusedPair(string Tenant, string RuntimeId, string Item, long Generation);

@@ -1,3 +1,4 @@
+using Governor.Director.Assignments;
 using MassTransit;
 
 namespace Governor.Director.Rollouts;
@@ -41,9 +42,23 @@ internal sealed class Rollout : SagaStateMachineInstance
 
     public string Tenant { get; set; } = "";
 
-    public string Configuration { get; set; } = "";
+    /// <summary>The configuration, or the credential, that is rolled out; see <see cref="Items"/>.</summary>
+    public string Item { get; set; } = "";
 
+    /// <summary>Its revision, or its version.</summary>
     public int Revision { get; set; }
+
+    /// <summary>Name of the configuration, if it is one.</summary>
+    public string? Configuration => Items.Configuration(Item);
+
+    /// <summary>Its revision.</summary>
+    public int? ConfigurationRevision => Configuration is null ? null : Revision;
+
+    /// <summary>Name of the credential, if it is one.</summary>
+    public string? Credential => Items.Credential(Item);
+
+    /// <summary>Its version.</summary>
+    public int? CredentialVersion => Credential is null ? null : Revision;
 
     /// <summary>Number of the wave under way, from 0.</summary>
     public int Wave { get; set; }
@@ -159,6 +174,8 @@ internal sealed class RolloutTarget
     /// <summary>Digest that it should show; null if it is to lose the configuration.</summary>
     public string? Digest { get; set; }
 
+    /// <summary>How often it was tried; what the Agent could not open does not count, so whether anything was sent is told by
+    /// <see cref="DispatchedAt"/>.</summary>
     public int Attempts { get; set; }
 
     /// <summary>The revision that the runtime had last reported as applied when this target was first dispatched: what giving

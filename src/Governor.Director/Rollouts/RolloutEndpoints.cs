@@ -1,3 +1,4 @@
+using Governor.Director.Assignments;
 using Governor.Director.Operations;
 using Governor.Director.Persistence;
 using Microsoft.AspNetCore.Http.HttpResults;
@@ -18,7 +19,7 @@ internal static class RolloutEndpoints
     }
 
     private static async Task<IResult> ListAsync(
-        string? state, string? configuration, string? limit, string? cursor, HttpContext http, DirectorDbContext db,
+        string? state, string? configuration, string? credential, string? limit, string? cursor, HttpContext http, DirectorDbContext db,
         CancellationToken cancellationToken)
     {
         var tenant = http.Tenant();
@@ -30,7 +31,7 @@ internal static class RolloutEndpoints
         var (size, after) = paging.Value!.Paging;
         if (after is not null && !Guid.TryParse(after, out _))
             return Problems.Invalid("invalid-cursor", "`cursor` must be the `nextCursor` of a former page, unchanged.");
-        configuration = StoredText.Sought(configuration);
+        var item = StoredText.Sought(credential is null ? configuration : Items.OfCredential(credential));
         var wanted = RolloutStates.All.FirstOrDefault(s => s.Equals(state, StringComparison.OrdinalIgnoreCase));
         if (state is not null && wanted is null)
             return Problems.Invalid("invalid-state", $"`state` must be one of {string.Join(", ", RolloutStates.All)}.");
@@ -39,7 +40,7 @@ internal static class RolloutEndpoints
                 "SELECT * FROM rollouts WHERE tenant = @tenant AND rollout_id < @before",
                 db.Parameter("tenant", tenant.Value), db.Parameter("before", after is null ? Guid.AllBitsSet : Guid.Parse(after)))
             .AsNoTracking()
-            .Where(r => (wanted == null || r.CurrentState == wanted) && (configuration == null || r.Configuration == configuration))
+            .Where(r => (wanted == null || r.CurrentState == wanted) && (item == null || r.Item == item))
             .OrderByDescending(r => r.CorrelationId).Take(size + 1).ToListAsync(cancellationToken);
         var ids = rows.Select(r => r.CorrelationId).ToList();
         var waves = (await db.Waves.AsNoTracking().Where(w => ids.Contains(w.RolloutId)).ToListAsync(cancellationToken))

@@ -33,15 +33,17 @@ internal sealed partial class RolloutEngine
     {
         await db.LockWavesAsync([rollout.CorrelationId], cancellationToken);
         var reached = await db.Targets.AsNoTracking()
-            .Where(t => t.RolloutId == rollout.CorrelationId && (t.Attempts > 0 || t.State == TargetState.Skipped)
+            .Where(t => t.RolloutId == rollout.CorrelationId && (t.DispatchedAt != null || t.State == TargetState.Skipped)
                 && db.Runtimes.Any(r => r.RuntimeId == t.RuntimeId && r.Tenant == rollout.Tenant))
             .Select(t => t.RuntimeId).ToListAsync(cancellationToken);
         await CloseTargetsAsync(rollout, TargetState.Cancelled,
             [TargetState.Waiting, TargetState.Dispatched, TargetState.Deferred], now, cancellationToken);
 
-        var revision = await AddFormerContentAsync(rollout, requestedBy, now, cancellationToken);
+        var revision = rollout.Credential is null
+            ? await AddFormerContentAsync(rollout, requestedBy, now, cancellationToken)
+            : new RevisionKey(rollout.Tenant, rollout.Item, await db.StableAsync(rollout.Tenant, rollout.Item, cancellationToken));
         var policy = new RolloutPolicy(
-            rollout.Strategy, rollout.MaxConcurrency, rollout.MaxFailures, rollout.ProgressDeadline);
+            rollout.Strategy, rollout.MaxConcurrency, rollout.MaxFailures, rollout.ProgressDeadline, TimeSpan.Zero);
         var rollback = await planner.PlanAsync(revision, policy, requestedBy, reached, rollout.CorrelationId, cancellationToken);
         (rollout.RolledBackBy, rollout.NextDueAt) = (rollback.CorrelationId, null);
         rollout.Reason = $"Rolled back by {requestedBy}.";
@@ -57,17 +59,17 @@ internal sealed partial class RolloutEngine
         var configuration = await db.Configurations
             .FromSqlRaw(
                 $"SELECT * FROM configurations WHERE tenant = @tenant AND name = @name{db.ForUpdate()}",
-                db.Parameter("tenant", rollout.Tenant), db.Parameter("name", rollout.Configuration))
+                db.Parameter("tenant", rollout.Tenant), db.Parameter("name", rollout.Item))
             .SingleAsync(cancellationToken);
         var good = await db.Revisions.AsNoTracking().SingleOrDefaultAsync(
-            r => r.Tenant == rollout.Tenant && r.Configuration == rollout.Configuration && r.Revision == configuration.StableRevision,
+            r => r.Tenant == rollout.Tenant && r.Configuration == rollout.Item && r.Revision == configuration.StableRevision,
             cancellationToken);
         configuration.NewestRevision++;
         db.Revisions.Add(new ConfigurationRevision
         {
-            Tenant = rollout.Tenant, Configuration = rollout.Configuration, Revision = configuration.NewestRevision,
+            Tenant = rollout.Tenant, Configuration = rollout.Item, Revision = configuration.NewestRevision,
             Content = good?.Content, Digest = good?.Digest, Size = good?.Size ?? 0, CreatedAt = now, CreatedBy = requestedBy,
         });
-        return new RevisionKey(rollout.Tenant, rollout.Configuration, configuration.NewestRevision);
+        return new RevisionKey(rollout.Tenant, rollout.Item, configuration.NewestRevision);
     }
 }

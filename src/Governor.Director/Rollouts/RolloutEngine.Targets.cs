@@ -56,6 +56,30 @@ internal sealed partial class RolloutEngine
         return due.Count == Assigner.Chunk;
     }
 
+    /// <summary>Lets those targets of a rotation go whose runtimes use the credential no more.</summary>
+    /// <returns>Whether there may be more of them than one chunk.</returns>
+    private async Task<bool> RemoveUnusedAsync(Rollout rollout, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        if (rollout.Credential is null)
+            return false;
+
+        var unused = await db.Targets
+            .FromSqlRaw(
+                $"""
+                 SELECT * FROM rollout_targets
+                 WHERE rollout_id = @rollout AND state IN ('Waiting', 'Dispatched', 'Deferred')
+                   AND NOT EXISTS (SELECT 1 FROM assignments a WHERE a.runtime_id = rollout_targets.runtime_id AND a.item = @item)
+                 ORDER BY rollout_id, runtime_id LIMIT {Assigner.Chunk}{db.ForUpdate()}
+                 """,
+                db.Parameter("rollout", rollout.CorrelationId), db.Parameter("item", rollout.Item))
+            .AsNoTracking().ToListAsync(cancellationToken);
+        var changes = new TargetChanges(db, now);
+        foreach (var target in unused)
+            changes.Move(target, TargetState.Removed, "not-used", "No component of the runtime refers to the credential any more.");
+        await changes.SaveAsync(cancellationToken);
+        return unused.Count == Assigner.Chunk;
+    }
+
     /// <summary>Moves every target that is in one of some states to a closing one, and their counters with them.</summary>
     private async Task CloseTargetsAsync(
         Rollout rollout, TargetState to, TargetState[] from, DateTimeOffset now, CancellationToken cancellationToken)

@@ -1,4 +1,5 @@
 using Governor.Contracts;
+using Governor.Director.Credentials;
 using Governor.Director.Persistence;
 using MassTransit;
 using Microsoft.EntityFrameworkCore;
@@ -11,7 +12,7 @@ namespace Governor.Director.Rollouts;
 /// and more of it follows with <see cref="DispatchNext"/>.</remarks>
 internal sealed partial class RolloutEngine(
     DirectorDbContext db, Dispatcher dispatcher, Sweeper sweeper, GivingBack givingBack, RolloutPlanner planner,
-    IPublishEndpoint bus, TimeProvider clock, ILogger<RolloutEngine> logger)
+    VersionStages versions, IPublishEndpoint bus, TimeProvider clock, ILogger<RolloutEngine> logger)
 {
     /// <summary>Leaves the plan: supersedes what is open of the same configuration, and begins to dispatch.</summary>
     public async Task<string> StartAsync(Rollout rollout, CancellationToken cancellationToken)
@@ -21,11 +22,11 @@ internal sealed partial class RolloutEngine(
             .FromSqlRaw(
                 $"""
                  SELECT * FROM rollouts
-                 WHERE tenant = @tenant AND configuration = @configuration AND revision < @revision AND ended_at IS NULL
+                 WHERE tenant = @tenant AND item = @item AND revision < @revision AND ended_at IS NULL
                    AND rollout_id <> @rollbackOf
                  ORDER BY rollout_id DESC{db.ForUpdate()}
                  """,
-                db.Parameter("tenant", rollout.Tenant), db.Parameter("configuration", rollout.Configuration),
+                db.Parameter("tenant", rollout.Tenant), db.Parameter("item", rollout.Item),
                 db.Parameter("revision", rollout.Revision), db.Parameter("rollbackOf", rollout.RollbackOf ?? Guid.Empty))
             .ToListAsync(cancellationToken);
         var waves = await db.LockWavesAsync([rollout.CorrelationId, .. older.Select(o => o.CorrelationId)], cancellationToken);
@@ -44,8 +45,8 @@ internal sealed partial class RolloutEngine(
         await db.Waves.Where(w => w.RolloutId == rollout.CorrelationId && w.Wave == 0)
             .ExecuteUpdateAsync(set => set.SetProperty(w => w.StartedAt, now), cancellationToken);
         await bus.Publish(
-            new RolloutStarted(rollout.CorrelationId.ToString(), rollout.Tenant, rollout.Configuration, rollout.Revision,
-                counts.Values.Sum(), now),
+            new RolloutStarted(rollout.CorrelationId.ToString(), rollout.Tenant, rollout.Configuration, rollout.ConfigurationRevision,
+                counts.Values.Sum(), now, rollout.Credential, rollout.CredentialVersion),
             cancellationToken);
         return await ProgressAsync(rollout, now, cancellationToken);
     }
@@ -64,6 +65,7 @@ internal sealed partial class RolloutEngine(
         var now = Touch(rollout);
         await db.LockWavesAsync([rollout.CorrelationId], cancellationToken);
         await DeadlinesAsync(rollout, now, cancellationToken);
+        await RemoveUnusedAsync(rollout, now, cancellationToken);
         return await WindDownAsync(rollout, now, cancellationToken);
     }
 
@@ -98,7 +100,7 @@ internal sealed partial class RolloutEngine(
     /// <summary>Brings the stable revision to whoever is still assigned an older one, one chunk at a time.</summary>
     public async Task SweepAsync(Rollout rollout, string? after, CancellationToken cancellationToken)
     {
-        if (await sweeper.SweepChunkAsync(rollout.Tenant, rollout.Configuration, after, cancellationToken) is { } last)
+        if (await sweeper.SweepChunkAsync(rollout.Tenant, rollout.Item, after, cancellationToken) is { } last)
             await bus.Publish(new DispatchNext(rollout.CorrelationId, last), cancellationToken);
     }
 
@@ -115,6 +117,7 @@ internal sealed partial class RolloutEngine(
     private async Task<string> ProgressAsync(Rollout rollout, DateTimeOffset now, CancellationToken cancellationToken)
     {
         var more = await DeadlinesAsync(rollout, now, cancellationToken);
+        more |= await RemoveUnusedAsync(rollout, now, cancellationToken);
         more |= await givingBack.GiveBackAsync(rollout, GivingBack.Rejected, cancellationToken);
         var waves = await WavesAsync(rollout, cancellationToken);
         if (Failures(waves) > rollout.MaxFailures)
@@ -212,13 +215,14 @@ internal sealed partial class RolloutEngine(
                     .SetProperty(a => a.RolloutState, state)
                     .SetProperty(a => a.Reason, $"The rollout ended as {state} before the action was carried out."),
                 cancellationToken);
+        await versions.EndRotationAsync(rollout, state, now, cancellationToken);
         await bus.Publish(
-            new RolloutCompleted(rollout.CorrelationId.ToString(), rollout.Tenant, rollout.Configuration, rollout.Revision,
-                state, rollout.Reason, counts, now),
+            new RolloutCompleted(rollout.CorrelationId.ToString(), rollout.Tenant, rollout.Configuration, rollout.ConfigurationRevision,
+                state, rollout.Reason, counts, now, rollout.Credential, rollout.CredentialVersion),
             cancellationToken);
         if (rollout.RollbackOf is { } rolledBack)
             await bus.Publish(new TargetsProgressed(rolledBack), cancellationToken);
-        LogEnded(rollout.CorrelationId, rollout.Configuration, rollout.Revision, state, outcome);
+        LogEnded(rollout.CorrelationId, rollout.Item, rollout.Revision, state, outcome);
         return state;
     }
 
@@ -247,6 +251,6 @@ internal sealed partial class RolloutEngine(
     });
 
     [LoggerMessage(2101, LogLevel.Information,
-        "Rollout {RolloutId} of {Configuration} revision {Revision} ended as {State}: {Outcome}")]
-    private partial void LogEnded(Guid rolloutId, string configuration, int revision, string state, string outcome);
+        "Rollout {RolloutId} of {Item}, {Revision}, ended as {State}: {Outcome}")]
+    private partial void LogEnded(Guid rolloutId, string item, int revision, string state, string outcome);
 }

@@ -21,14 +21,18 @@ internal sealed class RolloutMapping :
     public void Configure(EntityTypeBuilder<Rollout> builder)
     {
         builder.ToTable("rollouts").HasKey(r => r.CorrelationId);
+        builder.Ignore(r => r.Configuration);
+        builder.Ignore(r => r.ConfigurationRevision);
+        builder.Ignore(r => r.Credential);
+        builder.Ignore(r => r.CredentialVersion);
         builder.Property(r => r.CorrelationId).HasColumnName("rollout_id");
         builder.Property(r => r.CurrentState).HasColumnName("state").HasMaxLength(30);
         builder.Property(r => r.Tenant).HasMaxLength(63);
-        builder.Property(r => r.Configuration).HasMaxLength(63);
+        builder.Property(r => r.Item).HasMaxLength(Assignments.Items.MaxLength);
         builder.Property(r => r.Strategy).HasMaxLength(30);
         builder.Property(r => r.RequestedBy).HasMaxLength(256);
         builder.Property(r => r.EndsAs).HasMaxLength(30);
-        builder.HasIndex(r => new { r.Tenant, r.Configuration, r.Revision });
+        builder.HasIndex(r => new { r.Tenant, r.Item, r.Revision });
         builder.HasIndex(r => new { r.Tenant, r.CorrelationId });
         builder.HasIndex(r => r.NextDueAt).HasFilter("next_due_at IS NOT NULL");
         builder.HasIndex(r => r.TouchedAt).HasFilter("ended_at IS NULL").HasDatabaseName("ix_rollouts_open");

@@ -25,7 +25,7 @@ internal sealed class RolloutPlanner(DirectorDbContext db, IPublishEndpoint bus,
         var rollout = new Rollout
         {
             CorrelationId = Guid.CreateVersion7(now),
-            Tenant = revision.Tenant, Configuration = revision.Configuration, Revision = revision.Revision,
+            Tenant = revision.Tenant, Item = revision.Item, Revision = revision.Revision,
             Waves = 1, Strategy = policy.Strategy, MaxConcurrency = policy.MaxConcurrency, MaxFailures = policy.MaxFailures,
             ProgressDeadline = policy.ProgressDeadline, RequestedBy = requestedBy, RollbackOf = rollbackOf,
             CreatedAt = now, TouchedAt = now, LastEvent = 1,
@@ -35,7 +35,7 @@ internal sealed class RolloutPlanner(DirectorDbContext db, IPublishEndpoint bus,
         db.Events.Add(new RolloutEvent
         {
             RolloutId = rollout.CorrelationId, Number = 1, At = now, Kind = RolloutStates.Planned,
-            Detail = $"revision {revision.Revision}, {runtimeIds.Count} target(s), requested by {requestedBy}",
+            Detail = $"{(Items.IsCredential(revision.Item) ? "version" : "revision")} {revision.Revision}, {runtimeIds.Count} target(s), requested by {requestedBy}",
         });
         await bus.Publish(new RolloutPlanned(rollout.CorrelationId), cancellationToken);
         await db.SaveChangesAsync(cancellationToken);

@@ -4,11 +4,11 @@ namespace Governor.Director.Rollouts;
 /// <param name="Wave">Number of the wave under way, from 0.</param>
 /// <param name="Counts">Number of targets per target state; states without targets are left out.</param>
 internal sealed record RolloutSummary(
-    string RolloutId, string Configuration, int Revision, string State, int Wave, int Waves,
+    string RolloutId, string? Configuration, int? Revision, string? Credential, int? Version, string State, int Wave, int Waves,
     IReadOnlyDictionary<string, int> Counts, string? Reason, DateTimeOffset CreatedAt, DateTimeOffset? EndedAt)
 {
     public static RolloutSummary Of(Rollout r, IEnumerable<RolloutWave> waves) => new(
-        r.CorrelationId.ToString(), r.Configuration, r.Revision, r.CurrentState, r.Wave, r.Waves, waves.Counts(), r.Reason,
+        r.CorrelationId.ToString(), r.Configuration, r.ConfigurationRevision, r.Credential, r.CredentialVersion, r.CurrentState, r.Wave, r.Waves, waves.Counts(), r.Reason,
         r.CreatedAt, r.EndedAt);
 }
 
@@ -17,13 +17,13 @@ internal sealed record RolloutSummary(
 /// <param name="RolledBackBy">The rollback that takes this one back, if there is one.</param>
 /// <param name="Deadlines">What it waits for, and until when.</param>
 internal sealed record RolloutDetail(
-    string RolloutId, string Configuration, int Revision, string State, int Wave,
+    string RolloutId, string? Configuration, int? Revision, string? Credential, int? Version, string State, int Wave,
     IReadOnlyDictionary<string, int> Counts, string? Reason, string? RollbackOf, string? RolledBackBy, string RequestedBy,
     DateTimeOffset CreatedAt, DateTimeOffset? StartedAt, DateTimeOffset? EndedAt, PolicyView Policy, DeadlineView Deadlines,
     IReadOnlyList<WaveView> Waves, IReadOnlyList<TimelineEntry> Timeline)
 {
     public static RolloutDetail Of(Rollout r, IReadOnlyList<RolloutWave> waves, IReadOnlyList<TimelineEntry> timeline) => new(
-        r.CorrelationId.ToString(), r.Configuration, r.Revision, r.CurrentState, r.Wave, waves.Counts(), r.Reason,
+        r.CorrelationId.ToString(), r.Configuration, r.ConfigurationRevision, r.Credential, r.CredentialVersion, r.CurrentState, r.Wave, waves.Counts(), r.Reason,
         r.RollbackOf?.ToString(), r.RolledBackBy?.ToString(), r.RequestedBy, r.CreatedAt, r.StartedAt, r.EndedAt,
         new PolicyView(r.Strategy, r.MaxConcurrency, r.MaxFailures, r.ProgressDeadline), new DeadlineView(r.NextDueAt),
         [.. waves.Select(w => new WaveView(w.Wave, new[] { w }.Counts(), w.StartedAt, w.CompletedAt))], timeline);

@@ -1,4 +1,5 @@
 using Governor.Director.Assignments;
+using Governor.Director.Credentials;
 using Governor.Director.Persistence;
 using Governor.Director.Runtimes;
 using Microsoft.EntityFrameworkCore;
@@ -13,19 +14,19 @@ internal sealed class Sweeper(DirectorDbContext db, Assigner assigner, RevisionC
     private const int PageSize = 2000;
 
     /// <summary>Sweeps one chunk, in the caller's transaction.</summary>
-    /// <param name="tenant">Owner of the configuration.</param>
-    /// <param name="configuration">Name of the configuration.</param>
+    /// <param name="tenant">Owner of the item.</param>
+    /// <param name="item">The configuration or credential.</param>
     /// <param name="after">Where the former chunk ended; null for the first.</param>
     /// <param name="cancellationToken">Ends the work.</param>
     /// <returns>Where this chunk ended, or null if it was the last.</returns>
     public async Task<string?> SweepChunkAsync(
-        string tenant, string configuration, string? after, CancellationToken cancellationToken)
+        string tenant, string item, string? after, CancellationToken cancellationToken)
     {
-        var stable = await StableAsync(tenant, configuration, cancellationToken);
+        var stable = await db.StableAsync(tenant, item, cancellationToken);
         if (stable == 0)
             return null;
 
-        var revision = await revisions.GetAsync(db, new RevisionKey(tenant, configuration, stable), cancellationToken);
+        var revision = await revisions.GetAsync(db, new RevisionKey(tenant, item, stable), cancellationToken);
         var (chunk, last) = await CandidatesAsync(tenant, revision, after, cancellationToken);
         if (chunk.Count == 0)
             return last;
@@ -35,9 +36,9 @@ internal sealed class Sweeper(DirectorDbContext db, Assigner assigner, RevisionC
 
         // Dispatch commits under the locks of these runtimes. If a newer rollout has begun, what it took from them must not
         // come back; its own end sweeps.
-        if (await StableAsync(tenant, configuration, cancellationToken) != stable
+        if (await db.StableAsync(tenant, item, cancellationToken) != stable
             || await db.Rollouts.AnyAsync(
-                r => r.Tenant == tenant && r.Configuration == configuration && r.EndedAt == null
+                r => r.Tenant == tenant && r.Item == item && r.EndedAt == null
                     && r.CurrentState != RolloutStates.Planned,
                 cancellationToken))
         {
@@ -51,7 +52,7 @@ internal sealed class Sweeper(DirectorDbContext db, Assigner assigner, RevisionC
         foreach (var member in fleet.Members.Values.OrderBy(m => m.Runtime.RuntimeId, StringComparer.Ordinal))
         {
             var runtime = member.Runtime;
-            var assigned = member.Assignments.GetValueOrDefault(configuration);
+            var assigned = member.Assignments.GetValueOrDefault(item);
             var wanted = member.Matches(revision) ? revision : null;
             if (runtime.State == RuntimeState.Deregistering || assigned?.Revision >= stable || (wanted is null && assigned is null)
                 || (wanted is not null && rejections.Has(member, wanted)))
@@ -59,47 +60,52 @@ internal sealed class Sweeper(DirectorDbContext db, Assigner assigner, RevisionC
                 continue;
             }
 
-            if (wanted is not null && assigned?.Digest == wanted.Digest && member.StaysEffective(configuration, wanted))
+            if (wanted is not null && assigned?.Digest == wanted.Digest && member.StaysEffective(item, wanted))
             {
                 renumbered.Add(member);
                 continue;
             }
 
-            member.Assign(configuration, wanted);
+            member.Assign(item, wanted);
             if (!budget.Takes(member))
                 break;
             sent.Add(member);
         }
 
         await assigner.RenumberAsync(renumbered, revision, cancellationToken);
-        await assigner.SendAsync(sent, new SendCause(null, configuration, stable), cancellationToken);
+        await assigner.SendAsync(sent, new SendCause(null, item, stable), cancellationToken);
         return budget.IsSpent ? sent[^1].Runtime.RuntimeId : last;
     }
 
-    /// <summary>Sweeps every configuration that has no open rollout, each chunk in a transaction of its own.</summary>
+    /// <summary>Sweeps every configuration and credential that has no open rollout, each chunk in a transaction of its own.</summary>
     public async Task SweepAllAsync(Func<Func<Task>, Task> inTransaction, CancellationToken cancellationToken)
     {
         var behind = await db.Configurations.AsNoTracking()
             .Where(c => c.StableRevision > 0
-                && !db.Rollouts.Any(r => r.Tenant == c.Tenant && r.Configuration == c.Name && r.EndedAt == null))
+                && !db.Rollouts.Any(r => r.Tenant == c.Tenant && r.Item == c.Name && r.EndedAt == null))
             .OrderBy(c => c.Tenant).ThenBy(c => c.Name)
-            .Select(c => new { c.Tenant, c.Name }).ToListAsync(cancellationToken);
-        foreach (var configuration in behind)
+            .Select(c => new { c.Tenant, Item = c.Name }).ToListAsync(cancellationToken);
+        behind.AddRange(await (
+                from v in db.CredentialVersions.AsNoTracking()
+                where v.Stage == VersionStage.Current
+                let item = Items.CredentialPrefix + v.Credential
+                where !db.Rollouts.Any(r => r.Tenant == v.Tenant && r.Item == item && r.EndedAt == null)
+                    && db.Assignments.Any(a => a.Item == item && a.Revision < v.Version
+                        && db.Runtimes.Any(r => r.RuntimeId == a.RuntimeId && r.Tenant == v.Tenant))
+                orderby v.Tenant, v.Credential
+                select new { v.Tenant, Item = item })
+            .ToListAsync(cancellationToken));
+        foreach (var (tenant, item) in behind.Select(b => (b.Tenant, b.Item)))
         {
             string? after = null;
             do
             {
                 await inTransaction(async () =>
-                    after = await SweepChunkAsync(configuration.Tenant, configuration.Name, after, cancellationToken));
+                    after = await SweepChunkAsync(tenant, item, after, cancellationToken));
             }
             while (after is not null);
         }
     }
-
-    private Task<int> StableAsync(string tenant, string configuration, CancellationToken cancellationToken) =>
-        db.Configurations.AsNoTracking()
-            .Where(c => c.Tenant == tenant && c.Name == configuration)
-            .Select(c => c.StableRevision).SingleOrDefaultAsync(cancellationToken);
 
     /// <summary>Runtimes that are assigned an older revision, or none although they match; but not what they rejected.</summary>
     /// <returns>At most one chunk of them, and where to go on; null if the fleet ends here.</returns>
@@ -114,7 +120,7 @@ internal sealed class Sweeper(DirectorDbContext db, Assigner assigner, RevisionC
                     from r in db.Runtimes.AsNoTracking()
                     where r.Tenant == tenant && r.State != RuntimeState.Deregistering
                         && (start == null || string.Compare(r.RuntimeId, start) > 0)
-                    from a in db.Assignments.Where(a => a.RuntimeId == r.RuntimeId && a.Configuration == revision.Configuration)
+                    from a in db.Assignments.Where(a => a.RuntimeId == r.RuntimeId && a.Item == revision.Item)
                         .DefaultIfEmpty()
                     where a == null || a.Revision < revision.Revision
                     orderby r.RuntimeId
@@ -127,7 +133,7 @@ internal sealed class Sweeper(DirectorDbContext db, Assigner assigner, RevisionC
             foreach (var runtime in page)
             {
                 after = runtime.RuntimeId;
-                var matches = revision.Matches(runtime.RuntimeId, runtime.Kind, runtime.Labels);
+                var matches = revision.IsCredential ? runtime.Assigned : revision.Matches(runtime.RuntimeId, runtime.Kind, runtime.Labels);
                 if (matches ? !runtime.Rejected : runtime.Assigned)
                     chunk.Add(runtime.RuntimeId);
                 if (chunk.Count == Assigner.Chunk)
@@ -138,4 +144,16 @@ internal sealed class Sweeper(DirectorDbContext db, Assigner assigner, RevisionC
                 return (chunk, null);
         }
     }
+}
+
+internal static class StableRevisions
+{
+    /// <summary>The stable revision of a configuration, or the current version of a credential; 0 if there is none.</summary>
+    public static Task<int> StableAsync(this DirectorDbContext db, string tenant, string item, CancellationToken cancellationToken) =>
+        Items.Credential(item) is { } credential
+            ? db.CredentialVersions.AsNoTracking()
+                .Where(v => v.Tenant == tenant && v.Credential == credential && v.Stage == VersionStage.Current)
+                .Select(v => v.Version).SingleOrDefaultAsync(cancellationToken)
+            : db.Configurations.AsNoTracking()
+                .Where(c => c.Tenant == tenant && c.Name == item).Select(c => c.StableRevision).SingleOrDefaultAsync(cancellationToken);
 }

@@ -56,7 +56,7 @@ internal sealed partial class Deregistration(
         RemoveAsync(
             [
                 .. reports
-                    .Where(r => r.Configurations.Count == 0
+                    .Where(r => r.Configurations.Count == 0 && r.Credentials.Count == 0
                         && fleet.Find(r.RuntimeId)!.Runtime is { State: RuntimeState.Deregistering, GoneGeneration: { } gone }
                         && r.Generation >= gone)
                     .Select(r => fleet.Find(r.RuntimeId)!.Runtime),
@@ -65,7 +65,7 @@ internal sealed partial class Deregistration(
 
     private async Task AssignNothingAsync(FleetMember member, DateTimeOffset now, CancellationToken cancellationToken)
     {
-        foreach (var configuration in member.Assignments.Keys)
+        foreach (var configuration in member.Assignments.Keys.Where(i => !Items.IsCredential(i)))
             member.Assign(configuration, null);
         await assigner.SendAsync([member], new SendCause(), cancellationToken);
         await db.Runtimes.Where(r => r.RuntimeId == member.Runtime.RuntimeId).ExecuteUpdateAsync(

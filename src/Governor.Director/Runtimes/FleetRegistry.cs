@@ -106,9 +106,10 @@ internal sealed class FleetRegistry(
         var inserted = await rows.ExecuteAsync(
             """
             INSERT INTO runtimes (runtime_id, tenant, kind, labels, state, version, registered_at, state_since, generation,
-                sent_generation, report_interval, epoch, report_epoch, report_number, reported_generation, heal_back_off)
+                sent_generation, report_interval, epoch, report_epoch, report_number, reported_generation, heal_back_off,
+                key_refused)
             SELECT x.runtime_id, @tenant, x.kind, x.labels, 'Provisioning', 1, @now, @now, x.generation, x.generation,
-                @interval, 0, 0, 0, 0, 0
+                @interval, 0, 0, 0, 0, 0, false
             FROM {rows} WHERE true ON CONFLICT (runtime_id) DO NOTHING
             """, cancellationToken, ("tenant", tenant), ("now", now), ("interval", TimeSpan.FromMinutes(1)));
         return inserted == created.Count

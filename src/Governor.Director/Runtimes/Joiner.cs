@@ -47,11 +47,11 @@ internal sealed class Joiner(
         var contents = await revisions.GetAsync(
             db,
             stable.Select(c => new RevisionKey(tenant, c.Name, c.StableRevision))
-                .Concat(open.Select(r => new RevisionKey(tenant, r.Configuration, r.Revision))).Distinct(),
+                .Concat(open.Select(r => new RevisionKey(tenant, r.Item, r.Revision))).Distinct(),
             cancellationToken);
         return new JoinPlan(
             [.. stable.Select(c => contents[new RevisionKey(tenant, c.Name, c.StableRevision)])],
-            [.. open.Select(r => (r, contents[new RevisionKey(tenant, r.Configuration, r.Revision)]))],
+            [.. open.Select(r => (r, contents[new RevisionKey(tenant, r.Item, r.Revision)]))],
             targets.ToLookup(t => t.RuntimeId, StringComparer.Ordinal),
             rejections);
     }
@@ -108,8 +108,8 @@ internal sealed class Joiner(
         var runtime = member.Runtime;
         bool Matched(RevisionContent revision) => former is not null && revision.Matches(runtime.RuntimeId, runtime.Kind, former);
 
-        var stable = plan.Stable.ToDictionary(r => r.Configuration, StringComparer.Ordinal);
-        foreach (var configuration in stable.Keys.Union(member.Assignments.Keys).ToList())
+        var stable = plan.Stable.ToDictionary(r => r.Item, StringComparer.Ordinal);
+        foreach (var configuration in stable.Keys.Union(member.Assignments.Keys.Where(i => !Items.IsCredential(i))).ToList())
         {
             var begins = stable.TryGetValue(configuration, out var candidate) && member.Matches(candidate) && !Matched(candidate)
                 && !plan.Rejections.Has(member, candidate);
@@ -124,7 +124,8 @@ internal sealed class Joiner(
             }
         }
 
-        foreach (var (rollout, revision) in plan.Open)
+        // A rotation takes nobody in: who begins to use the credential is given the current version, and swept when that changes.
+        foreach (var (rollout, revision) in plan.Open.Where(o => !o.Revision.IsCredential))
         {
             var target = plan.Targets[runtime.RuntimeId].FirstOrDefault(t => t.RolloutId == rollout.CorrelationId);
             if (member.Matches(revision) && !Matched(revision) && target is null or { State: TargetState.Removed }
@@ -135,7 +136,7 @@ internal sealed class Joiner(
                     target?.State);
             }
             else if (target is { IsDone: false } && !member.Matches(revision) && Matched(revision)
-                && !WillHold(member, rollout.Configuration))
+                && !WillHold(member, rollout.Item))
             {
                 changes.Move(target, TargetState.Removed, "left-selector");
             }

@@ -1,22 +1,32 @@
+using Governor.Contracts;
 using Governor.Director.Assignments;
 using Governor.Director.Persistence;
 using Governor.Director.Rollouts;
+using MassTransit;
 using Microsoft.EntityFrameworkCore;
 
 namespace Governor.Director.Runtimes;
 
 /// <summary>What follows at once when runtimes can be sent to again: they were away or not ready, and now are neither.</summary>
-internal sealed class Readiness(DirectorDbContext db, Assigner assigner)
+internal sealed class Readiness(DirectorDbContext db, Assigner assigner, RevisionContents revisions, IPublishEndpoint bus)
 {
     /// <summary>Makes runtimes ready whose queues have just been made, and serves them. Within the caller's transaction.</summary>
     /// <returns>The rollouts of which a target changed.</returns>
     public async Task<IReadOnlyCollection<Guid>> ServeAsync(
         IReadOnlyCollection<string> runtimeIds, DateTimeOffset now, CancellationToken cancellationToken)
     {
+        var (fleet, progressed) = await UndeferAsync(runtimeIds, now, makeReady: true, cancellationToken);
+        await SendUnsentAsync(fleet.Members.Values, cancellationToken);
+        return progressed;
+    }
+
+    private async Task<(FleetSlice Fleet, IReadOnlyCollection<Guid> Progressed)> UndeferAsync(
+        IReadOnlyCollection<string> runtimeIds, DateTimeOffset now, bool makeReady, CancellationToken cancellationToken)
+    {
         var deferred = await DeferredInOpenRolloutsAsync(runtimeIds, cancellationToken);
         var targets = deferred.Count == 0 ? [] : await LockAsync(deferred, runtimeIds, cancellationToken);
         var fleet = await assigner.LockAsync(runtimeIds, cancellationToken);
-        var provisioning = fleet.Members.Values.Where(m => m.Runtime.State == RuntimeState.Provisioning).ToList();
+        var provisioning = fleet.Members.Values.Where(m => makeReady && m.Runtime.State == RuntimeState.Provisioning).ToList();
         var provisioned = provisioning.ConvertAll(m => m.Runtime.RuntimeId);
         if (provisioned.Count > 0)
         {
@@ -29,8 +39,24 @@ internal sealed class Readiness(DirectorDbContext db, Assigner assigner)
         await UndeferAsync(targets, fleet, changes, cancellationToken);
         var progressed = changes.Rollouts;
         await changes.SaveAsync(cancellationToken);
-        await SendUnsentAsync(fleet.Members.Values, cancellationToken);
-        return progressed;
+        return (fleet, progressed);
+    }
+
+    /// <summary>Serves runtimes whose key has just become known or trusted: what waited for it goes out. A transaction of its own,
+    /// or part of the caller's.</summary>
+    public async Task ServeKeyedAsync(IReadOnlyCollection<string> runtimeIds, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        await using var transaction = await db.JoinTransactionAsync(cancellationToken);
+        var (fleet, progressed) = await UndeferAsync(runtimeIds, now, makeReady: false, cancellationToken);
+        // What was sent without secrets has arrived, or will; what was sealed to a key that was not trusted has not been opened.
+        await SendAsync(
+            fleet.Members.Values.Where(m => m.Runtime.SentGeneration < m.Runtime.Generation
+                || (m.Runtime.ReportedGeneration < m.Runtime.Generation && m.Credentials().Any())),
+            cancellationToken);
+        foreach (var rolloutId in progressed)
+            await bus.Publish(new TargetsProgressed(rolloutId), cancellationToken);
+        await db.SaveChangesAsync(cancellationToken);
+        await transaction.CommitAsync(cancellationToken);
     }
 
     /// <summary>Lets deferred targets of open rollouts wait for their dispatch again, as far as their runtimes can be sent
@@ -51,25 +77,34 @@ internal sealed class Readiness(DirectorDbContext db, Assigner assigner)
         var ids = deferred.Select(t => t.RolloutId).Distinct().ToList();
         var open = await db.Rollouts.AsNoTracking()
             .Where(r => ids.Contains(r.CorrelationId) && r.EndedAt == null)
-            .ToDictionaryAsync(r => r.CorrelationId, r => r.CurrentState, cancellationToken);
+            .ToDictionaryAsync(r => r.CorrelationId, cancellationToken);
+        var contents = await revisions.GetAsync(
+            db, open.Values.Select(r => new RevisionKey(r.Tenant, r.Item, r.Revision)).Distinct(), cancellationToken);
         foreach (var target in deferred)
         {
-            if (open.TryGetValue(target.RolloutId, out var state))
-                changes.Move(target, state == RolloutStates.Aborting ? TargetState.Cancelled : TargetState.Waiting);
+            if (open.TryGetValue(target.RolloutId, out var rollout) && !StillLacksKey(target, fleet.Find(target.RuntimeId)!, contents, rollout))
+                changes.Move(target, rollout.CurrentState == RolloutStates.Aborting ? TargetState.Cancelled : TargetState.Waiting);
         }
     }
 
     /// <summary>Sends the whole to whoever was assigned something while it could not be sent to. What one transaction does
     /// not take is left to the drift job.</summary>
-    public Task SendUnsentAsync(IEnumerable<FleetMember> members, CancellationToken cancellationToken)
+    public Task SendUnsentAsync(IEnumerable<FleetMember> members, CancellationToken cancellationToken) =>
+        SendAsync(members.Where(m => m.Runtime.SentGeneration < m.Runtime.Generation), cancellationToken);
+
+    private Task SendAsync(IEnumerable<FleetMember> members, CancellationToken cancellationToken)
     {
         var budget = new SendBudget();
         return assigner.SendAsync(
-            [
-                .. members.Where(m => m.WhyNotSent is null && m.Runtime.SentGeneration < m.Runtime.Generation)
-                    .Where(budget.Takes),
-            ],
-            new SendCause(), cancellationToken);
+            [.. members.Where(m => m.WhyNotSent is null).Where(budget.Takes)], new SendCause(), cancellationToken);
+    }
+
+    /// <summary>Whether the content of the rollout needs a key that the runtime still lacks, although what it is assigned now does not.</summary>
+    private static bool StillLacksKey(
+        RolloutTarget target, FleetMember member, IReadOnlyDictionary<RevisionKey, RevisionContent> contents, Rollout rollout)
+    {
+        var content = contents[new RevisionKey(rollout.Tenant, rollout.Item, rollout.Revision)];
+        return target.Reason == "no-key" && member.WhyNotSentWith(rollout.Item, member.Matches(content) ? content : null) is not null;
     }
 
     private async Task<List<Guid>> DeferredInOpenRolloutsAsync(

@@ -1,3 +1,5 @@
+using System.Text.Json;
+using Governor.Contracts;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Metadata.Builders;
 
@@ -72,6 +74,48 @@ internal sealed class Runtime
     /// <summary>Id of a key that the Agent shows now and nobody has trusted yet.</summary>
     public string? UntrustedKid { get; set; }
 
+    /// <summary>That key as JSON; null while only a report has named it.</summary>
+    public string? UntrustedKey { get; set; }
+
+    /// <summary>Whether the Agent could not open what was sealed to the pinned key: nothing with secrets is sent to it before an
+    /// operator trusts its new one.</summary>
+    public bool KeyRefused { get; set; }
+
+    /// <summary>Whether its Agent is to show its key again: none is known, or one that is not trusted has only been named.</summary>
+    public bool NeedsKey => Kid is null || (UntrustedKid is not null && UntrustedKey is null);
+
+    /// <summary>Takes what a report says of the Agent's key.</summary>
+    public void HearsKey(RuntimeReported report)
+    {
+        if (report.UnopenedGeneration is null)
+        {
+            KeyRefused = false;
+        }
+        else if (Kid is not null && report.Kid is not null && report.Kid != Kid)
+        {
+            KeyRefused = true;
+            if (UntrustedKid != report.Kid)
+                (UntrustedKid, UntrustedKey) = (report.Kid, null);
+        }
+    }
+
+    /// <summary>Takes a key that its Agent shows: the first one is pinned.</summary>
+    /// <returns>Whether it is another one than the pinned, and new.</returns>
+    public bool Shows(AgentPublicKey key)
+    {
+        var json = JsonSerializer.Serialize(key, JsonSerializerOptions.Web);
+        if (Kid is null)
+            (Kid, PublicKey) = (key.Kid, json);
+        if (Kid == key.Kid)
+            return false;
+        var isNew = UntrustedKid != key.Kid;
+        (UntrustedKid, UntrustedKey) = (key.Kid, json);
+        return isNew;
+    }
+
+    /// <summary>Takes the key that an operator trusts for the pinned one.</summary>
+    public void Trust() => (Kid, PublicKey, UntrustedKid, UntrustedKey, KeyRefused) = (UntrustedKid, UntrustedKey, null, null, false);
+
     /// <summary>The drift job sends nothing before; null while nothing is wrong.</summary>
     public DateTimeOffset? HealNotBefore { get; set; }
 
@@ -101,6 +145,7 @@ internal sealed class RuntimeMapping : IEntityTypeConfiguration<Runtime>, IEntit
         builder.Property(r => r.RuntimeId).HasMaxLength(63);
         builder.Property(r => r.Tenant).HasMaxLength(63);
         builder.Property(r => r.Kind).HasMaxLength(63);
+        builder.Ignore(r => r.NeedsKey);
         builder.Property(r => r.State).HasConversion<string>().HasMaxLength(20);
         builder.HasIndex(r => new { r.Tenant, r.RuntimeId });
         builder.HasIndex(r => r.State);

@@ -13,9 +13,12 @@ namespace Governor.Director.Runtimes;
 /// <param name="Away">Whether nobody is known to listen: it never reported, or missed three report intervals.</param>
 /// <param name="Generation">Generation of what it should hold.</param>
 /// <param name="ReportedGeneration">Generation of the message that it handled last.</param>
+/// <param name="Kid">Id of the key to which its secrets are sealed; absent until its Agent has shown one.</param>
+/// <param name="UntrustedKid">Id of the key that its Agent shows instead, if it does; see <c>trust-key</c>.</param>
 internal sealed record RuntimeView(
     string RuntimeId, string Tenant, string Kind, IReadOnlyDictionary<string, string> Labels, string State, bool Away,
-    long Generation, long ReportedGeneration, DateTimeOffset RegisteredAt, DateTimeOffset? LastReportAt, int Version);
+    long Generation, long ReportedGeneration, DateTimeOffset RegisteredAt, DateTimeOffset? LastReportAt, int Version, string? Kid,
+    string? UntrustedKid);
 
 /// <summary>Answers to registrations, and to a removal, as they are kept for a request that is repeated.</summary>
 internal sealed record RegisteredViews(IReadOnlyList<RegisteredView> Items);
@@ -41,6 +44,7 @@ internal static class RuntimeEndpoints
         runtimes.MapGet("/{runtimeId}", GetAsync);
         runtimes.MapDelete("/{runtimeId}", DeleteAsync);
         runtimes.MapGet("/{runtimeId}/desired-state", DesiredStateAsync);
+        runtimes.MapPost("/{runtimeId}/trust-key", KeyTrust.PostAsync);
         routes.MapPost("/api/v1/runtimes:batch", PostBatchAsync).WithTags("Runtimes");
     }
 
@@ -180,10 +184,10 @@ internal static class RuntimeEndpoints
             return RuntimeNotFound(runtimeId);
 
         var assignments = await db.Assignments.AsNoTracking().Where(a => a.RuntimeId == runtimeId)
-            .ToDictionaryAsync(a => a.Configuration, StringComparer.Ordinal, cancellationToken);
+            .ToDictionaryAsync(a => a.Item, StringComparer.Ordinal, cancellationToken);
         var contents = await revisions.GetAsync(
-            db, assignments.Values.Select(a => new RevisionKey(runtime.Tenant, a.Configuration, a.Revision)), cancellationToken);
-        var desired = new FleetMember(runtime, assignments, contents, away: false).Desired();
+            db, assignments.Values.Select(a => new RevisionKey(runtime.Tenant, a.Item, a.Revision)), cancellationToken);
+        var desired = new FleetMember(runtime, assignments, contents, new Dictionary<string, RevisionContent>(), away: false).Desired();
         return TypedResults.Ok(new DesiredStateView(runtimeId, runtime.Generation, desired.Configurations, desired.Credentials));
     }
 
@@ -212,5 +216,5 @@ internal static class RuntimeEndpoints
 
     private static RuntimeView View(Runtime r, DateTimeOffset now, DateTimeOffset listening) => new(
         r.RuntimeId, r.Tenant, r.Kind, r.Labels, JsonNamingPolicy.CamelCase.ConvertName(r.State.ToString()),
-        r.IsAway(now, listening), r.Generation, r.ReportedGeneration, r.RegisteredAt, r.HeardAt, r.Version);
+        r.IsAway(now, listening), r.Generation, r.ReportedGeneration, r.RegisteredAt, r.HeardAt, r.Version, r.Kid, r.UntrustedKid);
 }

@@ -32,9 +32,9 @@ public sealed class ApplyTests : FolderScenario
     public async Task Given_applied_content_When_the_same_message_comes_again_Then_not_even_the_mark_is_written()
     {
         var state = Desired.State(Desired.Configuration("logging", Desired.Component("sink")));
-        await Applier.ApplyAsync(7, state, CancellationToken.None);
+        await Applier.ApplyAsync(7, state, [], CancellationToken.None);
         File.SetLastWriteTimeUtc(PathOf(".governor.json"), DateTime.UnixEpoch);
-        await Applier.ApplyAsync(7, state, CancellationToken.None);
+        await Applier.ApplyAsync(7, state, [], CancellationToken.None);
 
         Assert.Equal(DateTime.UnixEpoch, File.GetLastWriteTimeUtc(PathOf(".governor.json")));
     }

@@ -1,5 +1,6 @@
 using Governor.Agent.DaprFolder;
 using Governor.Contracts;
+using Governor.Messaging.Sealing;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Governor.Agent.Tests.DaprFolder;
@@ -12,7 +13,11 @@ public abstract class FolderScenario : IDisposable
 
     private protected FolderScenario() => Applier = NewApplier();
 
+    private protected static byte[] MacKey { get; } = [.. Enumerable.Range(0, 32).Select(n => (byte)n)];
+
     private protected string Resources => _folder["resources"];
+
+    private protected string State => _folder["state"];
 
     private protected DaprFolderApplier Applier { get; private set; }
 
@@ -27,14 +32,27 @@ public abstract class FolderScenario : IDisposable
 
     private protected DaprFolderApplier NewApplier(params string[] denied) => NewApplier(Resources, denied);
 
-    private protected static DaprFolderApplier NewApplier(string resources, params string[] denied) =>
-        new(resources, denied, TimeProvider.System, NullLogger.Instance);
+    private protected DaprFolderApplier NewApplier(string resources, params string[] denied) => NewApplier(Options(resources, denied));
+
+    private protected static DaprFolderApplier NewApplier(AgentOptions options) => new(options, MacKey, TimeProvider.System, NullLogger.Instance);
+
+    private protected AgentOptions Options(string resources, params string[] denied)
+    {
+        var options = new AgentOptions { ResourcesPath = resources, StatePath = State };
+        foreach (var type in denied)
+            options.DeniedComponentTypes.Add(type);
+        return options;
+    }
 
     /// <summary>Another Agent, or the same one after a restart.</summary>
     private protected void Restart(params string[] denied) => Applier = NewApplier(denied);
 
-    private protected Task ApplyAsync(params DesiredConfiguration[] configurations) =>
-        Applier.ApplyAsync(++_generation, Desired.State(configurations), CancellationToken.None);
+    private protected void Restart(AgentOptions options) => Applier = NewApplier(options);
+
+    private protected Task ApplyAsync(params DesiredConfiguration[] configurations) => ApplyAsync([], configurations);
+
+    private protected Task ApplyAsync(IReadOnlyList<CredentialSecrets> secrets, params DesiredConfiguration[] configurations) =>
+        Applier.ApplyAsync(++_generation, Desired.State(secrets, configurations), secrets, CancellationToken.None);
 
     private protected string PathOf(string name) => Path.Combine(Resources, name);
 

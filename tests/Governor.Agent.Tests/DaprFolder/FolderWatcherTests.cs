@@ -62,6 +62,23 @@ public sealed class FolderWatcherTests : IAsyncDisposable
         await ToldAsync(1);
     }
 
+    [Fact]
+    public async Task Given_a_secret_file_When_its_content_or_only_its_mode_changes_Then_it_is_told()
+    {
+        if (OperatingSystem.IsWindows())
+            return; // access there follows the folder's list
+
+        var path = _folder[".governor-secrets-0123456789abcdef.json"];
+        AtomicFile.Write(path, [1], secret: true);
+        Watch(_folder.Root);
+        File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.OtherRead);
+        await ToldAsync(1);
+        File.WriteAllBytes(path, [2]);
+        await ToldAsync(2);
+        File.Delete(path);
+        await ToldAsync(3);
+    }
+
     private void Watch(string folder) =>
         _watchers.Add(new FolderWatcher(folder, () => Interlocked.Increment(ref _told), _clock, NullLogger.Instance));
 

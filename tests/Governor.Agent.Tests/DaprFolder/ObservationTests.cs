@@ -61,6 +61,15 @@ public sealed class ObservationTests : FolderScenario
     [InlineData("null")]
     [InlineData("""{"files":null}""")]
     [InlineData("""{"configurations":{"logging":{}}}""")]
+    [InlineData("""{"configurations":{"logging":null}}""")]
+    [InlineData("""{"files":{"sink":null}}""")]
+    [InlineData("""{"outcomes":{"logging":null}}""")]
+    [InlineData("""{"written":null}""")]
+    [InlineData("""{"written":{"sink":null}}""")]
+    [InlineData("""{"stores":{"0123456789abcdef":null}}""")]
+    [InlineData("""{"stores":{"0123456789abcdef":{}}}""")]
+    [InlineData("""{"stores":{"0123456789abcdef":{"sha256":"","credentials":{"orders":null}}}}""")]
+    [InlineData("""{"stores":{"0123456789abcdef":{"sha256":"","credentials":{"orders":{"versionId":"v1","keys":[null]}}}}}""")]
     public async Task Given_a_mark_that_makes_no_sense_When_applied_Then_it_counts_as_lost(string content)
     {
         await ApplyAsync(_logging);
@@ -97,7 +106,7 @@ public sealed class ObservationTests : FolderScenario
     public async Task Given_a_second_Agent_on_the_folder_When_it_has_gone_further_Then_the_first_one_knows()
     {
         await ApplyAsync(_logging);
-        await NewApplier().ApplyAsync(9, Desired.Nothing, CancellationToken.None);
+        await NewApplier().ApplyAsync(9, Desired.Nothing, [], CancellationToken.None);
         Assert.Equal(9, Applier.HandledGeneration);
         Assert.Empty(Applier.Observe().Configurations);
     }

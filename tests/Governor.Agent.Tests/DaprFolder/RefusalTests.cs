@@ -160,7 +160,7 @@ public sealed class RefusalTests : FolderScenario
     {
         var path = PathBelowAFile();
         var applier = NewApplier(path);
-        await applier.ApplyAsync(5, Desired.State(Good), CancellationToken.None);
+        await applier.ApplyAsync(5, Desired.State(Good), [], CancellationToken.None);
 
         var observed = applier.Observe();
         Assert.Equal(5, observed.Generation);

@@ -1,6 +1,6 @@
 using Governor.Agent.Runtime;
 using Governor.Contracts;
-using Microsoft.Extensions.Logging.Abstractions;
+using Governor.Messaging.Sealing;
 using Microsoft.Extensions.Time.Testing;
 
 namespace Governor.Agent.Tests.Runtime;
@@ -8,14 +8,16 @@ namespace Governor.Agent.Tests.Runtime;
 /// <summary>One Agent on a clock that a test turns, without a bus.</summary>
 public abstract class AgentScenario : IAsyncLifetime
 {
-    private protected static readonly AgentPublicKey Key = new("kid", "EC", "P-256", "x", "y");
+    private protected static readonly SealingKeyPair Key = SealingKeyPair.Create();
 
     private protected AgentScenario()
     {
         Agent = new RuntimeAgent(
             new AgentOptions { RuntimeId = "eu-1", Kind = "standalone-kyma", ResourcesPath = "unused", StatePath = "unused" },
-            Key, Applier, Outbound, Clock, () => 0.5, NullLogger<RuntimeAgent>.Instance);
+            Key, Applier, Outbound, Clock, () => 0.5, Log);
     }
+
+    private protected RecordingLogger<RuntimeAgent> Log { get; } = new();
 
     private protected FakeTimeProvider Clock { get; } = new();
 

@@ -1,5 +1,6 @@
 using Governor.Agent.Runtime;
 using Governor.Contracts;
+using Governor.Messaging.Sealing;
 
 namespace Governor.Agent.Tests.Runtime;
 
@@ -15,20 +16,27 @@ internal sealed class FakeApplier : IRuntimeApplier
     /// <summary>What the runtime shows; a test changes it as another hand would.</summary>
     internal IReadOnlyList<ReportedConfiguration> Shown { get; set; } = [];
 
+    internal IReadOnlyList<ReportedCredential> Held { get; set; } = [];
+
+    /// <summary>The secrets last applied.</summary>
+    internal IReadOnlyList<CredentialSecrets> Secrets { get; private set; } = [];
+
     public long HandledGeneration { get; set; }
 
-    public Task ApplyAsync(long generation, DesiredState desired, CancellationToken cancellationToken)
+    public Task ApplyAsync(long generation, DesiredState desired, IReadOnlyList<CredentialSecrets> secrets, CancellationToken cancellationToken)
     {
         if (Failure is { } failure)
             return Task.FromException(failure);
         Applied.Add(generation);
+        Secrets = secrets;
+        Held = [.. secrets.Select(secret => new ReportedCredential(secret.Name, secret.VersionId))];
         HandledGeneration = generation;
         Shown = [.. desired.Configurations.Select(configuration =>
             new ReportedConfiguration(configuration.Name, configuration.Digest, ApplyOutcome.Applied, configuration.Digest))];
         return Task.CompletedTask;
     }
 
-    public RuntimeObservation Observe() => new(HandledGeneration, Shown);
+    public RuntimeObservation Observe() => new(HandledGeneration, Shown, Held);
 
     public IAsyncDisposable Watch(Action changed)
     {

@@ -67,7 +67,7 @@ public sealed class MessageHandlerTests : AgentScenario
     {
         await HandleAsync(Asked(1, enrol: true));
         var enrolment = Assert.Single(Outbound.Enrolments);
-        Assert.Equal(("eu-1", "standalone-kyma", Key), (enrolment.RuntimeId, enrolment.Kind, enrolment.PublicKey));
+        Assert.Equal(("eu-1", "standalone-kyma", Key.PublicKey), (enrolment.RuntimeId, enrolment.Kind, enrolment.PublicKey));
         Assert.Single(Outbound.Reports);
     }
 
@@ -79,22 +79,11 @@ public sealed class MessageHandlerTests : AgentScenario
     }
 
     [Fact]
-    public async Task Given_secrets_that_cannot_be_opened_When_they_come_Then_nothing_is_applied_and_the_report_says_so_until_the_next()
-    {
-        await HandleAsync(AgentMessage.From(new ConfigurationUpdated("eu-1", 6, Desired.Nothing with { Secrets = "sealed" })));
-        Assert.Empty(Applier.Applied);
-        Assert.Equal((0L, 6L), (LastReport.Generation, LastReport.UnopenedGeneration));
-
-        await HandleAsync(Whole(7));
-        Assert.Null(LastReport.UnopenedGeneration);
-    }
-
-    [Fact]
     public async Task Given_a_report_When_sent_Then_it_states_the_longest_interval_and_the_key()
     {
         await HandleAsync(Whole(1, Desired.Configuration("logging")));
         Assert.Equal(TimeSpan.FromSeconds(66), LastReport.ReportInterval);
-        Assert.Equal("kid", LastReport.Kid);
+        Assert.Equal(Key.PublicKey.Kid, LastReport.Kid);
         Assert.Equal("logging", Assert.Single(LastReport.Configurations).Name);
     }
 

@@ -73,6 +73,16 @@ public sealed class RuntimeAgentTests : AgentScenario
     }
 
     [Fact]
+    public async Task Given_an_active_Agent_When_another_hand_changes_a_secret_Then_it_reports_at_once()
+    {
+        await DeliverFirstAsync();
+        Applier.Held = [new ReportedCredential("orders", "tampered")];
+        Applier.TellOfChange();
+        await UntilAsync(() => Outbound.Reports.Count == 2, "the report of the change");
+        Assert.Equal("tampered", Assert.Single(LastReport.Credentials).VersionId);
+    }
+
+    [Fact]
     public async Task Given_an_active_Agent_When_a_change_is_its_own_Then_it_causes_no_report()
     {
         await DeliverFirstAsync();

@@ -49,7 +49,7 @@ public sealed class ConfigurationRequestParserTests
         Assert.Equal([LabelOperator.In, LabelOperator.DoesNotExist], request.Content.Target.MatchExpressions!.Select(e => e.Operator));
         Assert.Equal(-5, request.Content.Priority);
         Assert.True(request.AllowEmpty);
-        Assert.Equal(new RolloutPolicy("allAtOnce", 3, 2, TimeSpan.FromSeconds(90)), request.Policy);
+        Assert.Equal(new RolloutPolicy("allAtOnce", 3, 2, TimeSpan.FromSeconds(90), TimeSpan.FromMinutes(10)), request.Policy);
     }
 
     [Theory]
@@ -70,14 +70,14 @@ public sealed class ConfigurationRequestParserTests
     public void Given_JSON_nested_too_deep_or_not_in_UTF8_When_parsed_Then_it_is_malformed()
     {
         Assert.Equal("malformed-json", Refused(new string('[', 65) + new string(']', 65)).Code);
-        Assert.Equal("malformed-json", ConfigurationRequestParser.Parse(new byte[] { (byte)'"', 0xff, (byte)'"' }, NoCredentials).Refusal!.Code);
+        Assert.Equal("malformed-json", ConfigurationRequestParser.Parse(new byte[] { (byte)'"', 0xff, (byte)'"' }).Refusal!.Code);
     }
 
     [Fact]
     public void Given_a_byte_order_mark_When_parsed_Then_it_is_passed_over()
     {
         byte[] body = [.. Encoding.UTF8.Preamble, .. Encoding.UTF8.GetBytes("""{"components": [], "target": {}}""")];
-        Assert.True(ConfigurationRequestParser.Parse(body, NoCredentials).Succeeded);
+        Assert.True(ConfigurationRequestParser.Parse(body).Succeeded);
     }
 
     [Theory]
@@ -141,7 +141,6 @@ public sealed class ConfigurationRequestParserTests
     [InlineData("""{"name": "a", "value": {"\udc00": 1}}""", 400, "invalid-field", ".value")]
     [InlineData("""{"name": "a", "value": "at {{runtime.id}}"}""", 422, "not-implemented", ".value")]
     [InlineData("""{"name": "a", "value": {"b": "{{runtime.labels.region}}"}}""", 422, "not-implemented", ".value.b")]
-    [InlineData("""{"name": "a", "secretKeyRef": {"name": "redis", "key": "password"}}""", 422, "unknown-credential", ".secretKeyRef.name")]
     [InlineData("""{"name": "a", "secretKeyRef": {"name": "Redis", "key": "password"}}""", 400, "invalid-name", ".secretKeyRef.name")]
     [InlineData("""{"name": "a", "secretKeyRef": {"key": "password"}}""", 400, "missing-field", ".secretKeyRef.name")]
     [InlineData("""{"name": "a", "secretKeyRef": "redis"}""", 400, "invalid-field", ".secretKeyRef")]
@@ -165,11 +164,12 @@ public sealed class ConfigurationRequestParserTests
     }
 
     [Fact]
-    public void Given_a_credential_that_exists_When_a_setting_refers_to_it_Then_the_reference_is_taken()
+    public void When_a_setting_refers_to_a_credential_Then_the_reference_is_taken_with_its_path()
     {
         var body = """{"components": [{"name": "a", "type": "a.b", "metadata": [{"name": "p", "secretKeyRef": {"name": "redis", "key": "pw"}}]}], "target": {}}""";
-        var outcome = ConfigurationRequestParser.Parse(Encoding.UTF8.GetBytes(body), new HashSet<string> { "redis" });
+        var outcome = ConfigurationRequestParser.Parse(Encoding.UTF8.GetBytes(body));
         Assert.Equal("pw", outcome.Value!.Content.Components[0].Metadata[0].SecretKeyRef!.Key);
+        Assert.Equal([("components[0].metadata[0].secretKeyRef", "redis", "pw")], outcome.Value.References.Select(r => (r.Path, r.Credential, r.Key)));
     }
 
     [Fact]
@@ -240,18 +240,16 @@ public sealed class ConfigurationRequestParserTests
         Assert.Contains("19999 more", refusal.Detail, StringComparison.Ordinal);
     }
 
-    private static readonly HashSet<string> NoCredentials = [];
-
     private static ConfigurationRequest Accepted(string body)
     {
-        var outcome = ConfigurationRequestParser.Parse(Encoding.UTF8.GetBytes(body), NoCredentials);
+        var outcome = ConfigurationRequestParser.Parse(Encoding.UTF8.GetBytes(body));
         Assert.True(outcome.Succeeded, outcome.Refusal?.Detail);
         return outcome.Value;
     }
 
     private static Refusal Refused(string body)
     {
-        var outcome = ConfigurationRequestParser.Parse(Encoding.UTF8.GetBytes(body), NoCredentials);
+        var outcome = ConfigurationRequestParser.Parse(Encoding.UTF8.GetBytes(body));
         Assert.False(outcome.Succeeded);
         return outcome.Refusal;
     }

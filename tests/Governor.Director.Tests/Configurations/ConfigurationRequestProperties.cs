@@ -21,7 +21,7 @@ public sealed class ConfigurationRequestProperties
     [Property(MaxTest = 500)]
     public void Given_any_bytes_When_parsed_Then_there_is_an_answer_and_no_exception(byte[] body)
     {
-        var outcome = ConfigurationRequestParser.Parse(body, Credentials);
+        var outcome = ConfigurationRequestParser.Parse(body);
         // Some bytes, such as those of "2", are JSON, though never a request.
         Assert.Contains(outcome.Refusal?.Code, new[] { "malformed-json", "invalid-field", "missing-field" });
         ConfigurationRequestParser.ParseDeletion(body);
@@ -35,7 +35,7 @@ public sealed class ConfigurationRequestProperties
         var end = Whole.IndexOfAny([',', '}', ']'], at);
         var body = Whole[..at] + tree.Write(new Random(place)) + Whole[end..];
 
-        var outcome = ConfigurationRequestParser.Parse(Encoding.UTF8.GetBytes(body), Credentials);
+        var outcome = ConfigurationRequestParser.Parse(Encoding.UTF8.GetBytes(body));
 
         if (outcome.Succeeded) Assert.Equal(outcome.Value.Content.ToJson(), ConfigurationContent.FromJson(outcome.Value.Content.ToJson()).ToJson());
         else Assert.InRange(outcome.Refusal.Status, 400, 422);
@@ -43,5 +43,5 @@ public sealed class ConfigurationRequestProperties
 
     [Fact]
     public void Given_the_body_that_is_varied_When_parsed_as_it_is_Then_it_is_accepted() =>
-        Assert.True(ConfigurationRequestParser.Parse(Encoding.UTF8.GetBytes(Whole), Credentials).Succeeded);
+        Assert.True(ConfigurationRequestParser.Parse(Encoding.UTF8.GetBytes(Whole)).Succeeded);
 }

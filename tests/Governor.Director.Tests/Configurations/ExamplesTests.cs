@@ -31,7 +31,7 @@ public sealed class ExamplesTests
 
     [Fact]
     public void Given_the_folder_of_examples_When_listed_Then_every_file_is_tested_here_or_elsewhere() => Assert.Equal(
-        ["digest-vectors.json", "logging-service.json", "state-redis-eu.json", "state-redis-shared.json", "state-redis-us.json",
+        ["digest-vectors.json", "logging-service.json", "rotate-credential.json", "state-redis-eu.json", "state-redis-shared.json", "state-redis-us.json",
             "update-configuration.json"],
         Directory.EnumerateFiles(Path.Combine(AppContext.BaseDirectory, "examples")).Select(Path.GetFileName).Order(StringComparer.Ordinal));
 
@@ -45,7 +45,7 @@ public sealed class ExamplesTests
 
     private static ConfigurationContent Read(string file)
     {
-        var outcome = ConfigurationRequestParser.Parse(Examples.Read(file), new HashSet<string>());
+        var outcome = ConfigurationRequestParser.Parse(Examples.Read(file));
         Assert.True(outcome.Succeeded, outcome.Refusal?.Detail);
         return outcome.Value.Content;
     }

@@ -48,7 +48,7 @@ public sealed class RolloutPolicyReaderTests
     [InlineData("""{"maxPerMinute": 10}""", 422, "not-implemented")]
     [InlineData("""{"windows": []}""", 422, "not-implemented")]
     [InlineData("""{"approval": true}""", 422, "not-implemented")]
-    [InlineData("""{"overlap": "00:10:00"}""", 422, "not-implemented")]
+    [InlineData("""{"overlap": "00:10:00"}""", 400, "unknown-field")]
     [InlineData("""{"retry": {}}""", 422, "not-implemented")]
     [InlineData("""{"speed": 9}""", 400, "unknown-field")]
     public void Given_a_policy_that_cannot_be_followed_When_parsed_Then_the_field_is_named(string policy, int status, string code)

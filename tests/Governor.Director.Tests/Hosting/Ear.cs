@@ -7,7 +7,8 @@ namespace Governor.Director.Tests.Hosting;
 /// <summary>Hears what the Director tells everybody, and what it gave up on.</summary>
 internal sealed class Ear :
     IConsumer<RuntimeRegistered>, IConsumer<RuntimeSilent>, IConsumer<RolloutStarted>, IConsumer<WaveCompleted>,
-    IConsumer<RolloutCompleted>, IConsumer<DriftDetected>, IConsumer<DriftCorrected>, IConsumer<DeadLettered>
+    IConsumer<RolloutCompleted>, IConsumer<DriftDetected>, IConsumer<DriftCorrected>, IConsumer<DeadLettered>,
+    IConsumer<CredentialVersionCurrent>, IConsumer<CredentialVersionRevocable>
 {
     public const string Queue = "governor-test-ear";
 
@@ -30,6 +31,10 @@ internal sealed class Ear :
     public Task Consume(ConsumeContext<DriftCorrected> context) => Hear(context.Message);
 
     public Task Consume(ConsumeContext<DeadLettered> context) => Hear(context.Message);
+
+    public Task Consume(ConsumeContext<CredentialVersionCurrent> context) => Hear(context.Message);
+
+    public Task Consume(ConsumeContext<CredentialVersionRevocable> context) => Hear(context.Message);
 
     private Task Hear(object message)
     {

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Governor.Contracts;
+using Governor.Messaging.Sealing;
 using MassTransit;
 
 namespace Governor.Director.Tests.Hosting;
@@ -7,11 +8,13 @@ namespace Governor.Director.Tests.Hosting;
 /// <summary>An Agent that does as a test tells it, without a runtime: what it would have written it remembers.</summary>
 /// <remarks>Follows the protocol otherwise: keeps the newest, reports the whole after each message and when asked, enrols
 /// when asked for its key.</remarks>
-internal sealed class FakeAgent(string runtimeId) : IConsumer<ConfigurationUpdated>, IConsumer<ReportRequested>
+internal sealed class FakeAgent(string runtimeId) : IConsumer<ConfigurationUpdated>, IConsumer<CredentialRotated>, IConsumer<ReportRequested>
 {
     private readonly Lock gate = new();
     private readonly Dictionary<string, ReportedConfiguration> shown = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, CredentialSecrets> held = new(StringComparer.Ordinal);
     private string? leavesBehind;
+    private long? unopened;
     private long epoch;
     private long number;
     private long generation;
@@ -19,6 +22,12 @@ internal sealed class FakeAgent(string runtimeId) : IConsumer<ConfigurationUpdat
     public string RuntimeId { get; } = runtimeId;
 
     public TimeSpan ReportInterval { get; set; } = TimeSpan.FromMinutes(1);
+
+    /// <summary>Its key pair.</summary>
+    public SealingKeyPair Key { get; set; } = SealingKeyPair.Create();
+
+    /// <summary>Credentials whose new versions it cannot write: it keeps what it has.</summary>
+    public HashSet<string> CannotWrite { get; } = new(StringComparer.Ordinal);
 
     /// <summary>What it makes of a configuration; applies it unless told otherwise.</summary>
     public Func<DesiredConfiguration, ReportedConfiguration> Applies { get; set; } = Applied;
@@ -30,6 +39,8 @@ internal sealed class FakeAgent(string runtimeId) : IConsumer<ConfigurationUpdat
     public bool LosesMessages { get; set; }
 
     public ConcurrentQueue<ConfigurationUpdated> Updates { get; } = new();
+
+    public ConcurrentQueue<CredentialRotated> Rotations { get; } = new();
 
     public ConcurrentQueue<ReportRequested> Requests { get; } = new();
 
@@ -60,6 +71,21 @@ internal sealed class FakeAgent(string runtimeId) : IConsumer<ConfigurationUpdat
             await context.Publish(Handle(context.Message));
     }
 
+    public async Task Consume(ConsumeContext<CredentialRotated> context)
+    {
+        var message = context.Message;
+        Assert.Equal(RuntimeId, message.RuntimeId);
+        Assert.Equal(RuntimeId, context.RoutingKey());
+        if (LosesMessages)
+            return;
+
+        Rotations.Enqueue(message);
+        var update = new ConfigurationUpdated(message.RuntimeId, message.Generation, message.Desired, message.RolloutId);
+        Updates.Enqueue(update);
+        if (!IsMute)
+            await context.Publish(Handle(update));
+    }
+
     public async Task Consume(ConsumeContext<ReportRequested> context)
     {
         Assert.Equal(RuntimeId, context.Message.RuntimeId);
@@ -87,25 +113,46 @@ internal sealed class FakeAgent(string runtimeId) : IConsumer<ConfigurationUpdat
         lock (gate)
         {
             return new RuntimeReported(RuntimeId, epoch, ++number, generation, ReportInterval,
-                new DateTimeOffset(2031, 5, 1, 12, 0, 0, TimeSpan.Zero), [.. shown.Values], []);
+                new DateTimeOffset(2031, 5, 1, 12, 0, 0, TimeSpan.Zero), [.. shown.Values],
+                [.. held.Values.Select(h => new ReportedCredential(h.Name, h.VersionId))], Key.PublicKey.Kid, unopened);
         }
     }
 
-    public AgentEnrolled Enrolment(bool start = true, string? kid = null, string kind = Fleet.Kind) =>
-        new(RuntimeId, kind, "instance", new AgentPublicKey(kid ?? $"key-of-{RuntimeId}", "EC", "P-256", "x", "y"), ReportInterval, "1.0.0", start);
+    /// <summary>An entry of a credential as it would lie in the runtime; null if it is not there.</summary>
+    public string? Secret(string credential, string entry)
+    {
+        lock (gate)
+            return held.GetValueOrDefault(credential)?.Entries.GetValueOrDefault(entry);
+    }
+
+    public AgentEnrolled Enrolment(bool start = true, string kind = Fleet.Kind) =>
+        new(RuntimeId, kind, "instance", Key.PublicKey, ReportInterval, "1.0.0", start);
 
     private void Refuses(string configuration, ApplyOutcome outcome, string reason) => Applies = wanted =>
         wanted.Name != configuration ? Applied(wanted) : new ReportedConfiguration(
             wanted.Name, shown.GetValueOrDefault(wanted.Name)?.Digest, outcome, wanted.Digest, reason, $"It says {reason}.");
+
+    /// <summary>The secrets of a message: none if it has none, null if they cannot be opened.</summary>
+    private IReadOnlyList<CredentialSecrets>? Open(ConfigurationUpdated update) => update.Desired.Secrets is not { } secrets
+        ? [] : RuntimeSecrets.Open(secrets, RuntimeId, update.Generation, Key);
 
     /// <summary>Applies a message as an Agent does, and says what is there then.</summary>
     public RuntimeReported Handle(ConfigurationUpdated update)
     {
         lock (gate)
         {
-            if (update.Generation >= generation)
+            var secrets = Open(update);
+            if (update.Generation >= generation && secrets is null)
             {
-                generation = update.Generation;
+                unopened = update.Generation;
+            }
+            else if (update.Generation >= generation)
+            {
+                (generation, unopened) = (update.Generation, null);
+                foreach (var gone in held.Keys.Where(name => secrets!.All(s => s.Name != name)).ToList())
+                    held.Remove(gone);
+                foreach (var secret in secrets!.Where(s => !CannotWrite.Contains(s.Name)))
+                    held[secret.Name] = secret;
                 var outcomes = update.Desired.Configurations.Select(Applies).ToList();
                 if (leavesBehind is not null && outcomes.TrueForAll(o => o.Name != leavesBehind)
                     && shown.TryGetValue(leavesBehind, out var left))

@@ -77,6 +77,16 @@ internal static class Http
     public static async Task<Answer> RolloutAsync(this DirectorHost host, string rolloutId) =>
         (await host.GetAsync($"/admin/rollouts/{rolloutId}")).Is(HttpStatusCode.OK);
 
+    /// <summary>Waits for a state, and does something again and again meanwhile.</summary>
+    public static async Task UntilRolloutAsync(this DirectorHost host, string rolloutId, string state, Func<Task> during) =>
+        await Eventually.IsTrueAsync(
+            async () =>
+            {
+                await during();
+                return (await host.RolloutAsync(rolloutId)).Text("state") == state;
+            },
+            async () => $"{state}; targets {string.Join(", ", await host.TargetsAsync(rolloutId))}");
+
     public static async Task<Answer> UntilRolloutAsync(this DirectorHost host, string rolloutId, string state)
     {
         var rollout = await host.RolloutAsync(rolloutId);
@@ -112,7 +122,7 @@ internal static class Http
     /// <summary>What the runtime should hold: revision per configuration.</summary>
     public static Task<Dictionary<string, int>> AssignedAsync(this DirectorHost host, string runtimeId) =>
         host.ReadAsync(db => db.Assignments.Where(a => a.RuntimeId == runtimeId)
-            .ToDictionaryAsync(a => a.Configuration, a => a.Revision, StringComparer.Ordinal));
+            .ToDictionaryAsync(a => a.Item, a => a.Revision, StringComparer.Ordinal));
 
     public static async Task<(int Findings, int Sent)> ScanAsync(this DirectorHost host)
     {
@@ -124,7 +134,7 @@ internal static class Http
     public static async Task<IReadOnlyList<string>> FindingsAsync(this DirectorHost host) =>
     [
         .. (await host.GetAsync("/admin/drift")).Is(HttpStatusCode.OK).Items
-            .Select(f => $"{f["runtimeId"]}/{f["configuration"]} {f["kind"]}"),
+            .Select(f => $"{f["runtimeId"]}/{f["configuration"] ?? f["credential"]} {f["kind"]}"),
     ];
 
     /// <summary>Lets time pass in which the Director listened all along.</summary>

@@ -42,7 +42,7 @@ public sealed class BadChangeTests(SharedDirector shared) : IClassFixture<Shared
     }
 
     [Fact]
-    public async Task Given_a_reference_to_a_credential_Then_it_is_unknown_because_there_are_none_yet()
+    public async Task Given_a_reference_to_a_credential_that_is_not_there_Then_it_is_unknown()
     {
         var component = Change.Component("store", "redis-a");
         component["metadata"]!.AsArray().Add(new JsonObject
@@ -50,7 +50,7 @@ public sealed class BadChangeTests(SharedDirector shared) : IClassFixture<Shared
             ["name"] = "redisPassword", ["secretKeyRef"] = new JsonObject { ["name"] = "redis", ["key"] = "password" },
         });
         (await PutAsync(Change.Of(new { }, null, null, component)))
-            .IsProblem(HttpStatusCode.UnprocessableEntity, "unknown-credential", "components[0].metadata[1].secretKeyRef", "create it first");
+            .IsProblem(HttpStatusCode.UnprocessableEntity, "unknown-credential", "components[0].metadata[1].secretKeyRef", "make it first");
     }
 
     [Fact]

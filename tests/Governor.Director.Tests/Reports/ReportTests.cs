@@ -177,8 +177,8 @@ public sealed class ReportTests : DirectorTests
     private Task<string> ObservedAsync(string runtimeId) => Host.ReadAsync(async db =>
     {
         var runtime = await db.Runtimes.AsNoTracking().SingleAsync(r => r.RuntimeId == runtimeId);
-        var items = await db.ReportItems.AsNoTracking().Where(i => i.RuntimeId == runtimeId).OrderBy(i => i.Configuration).ToListAsync();
+        var items = await db.ReportItems.AsNoTracking().Where(i => i.RuntimeId == runtimeId).OrderBy(i => i.Item).ToListAsync();
         return $"{runtime.ReportEpoch}/{runtime.ReportNumber} {runtime.ReportedGeneration} of {runtime.Generation}: "
-            + string.Join(", ", items.Select(i => $"{i.Configuration} {i.Digest} {i.Outcome} {i.OutcomeDigest}"));
+            + string.Join(", ", items.Select(i => $"{i.Item} {i.Digest} {i.Outcome} {i.OutcomeDigest}"));
     });
 }

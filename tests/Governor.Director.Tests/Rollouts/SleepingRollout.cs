@@ -13,10 +13,10 @@ internal static class SleepingRollout
     {
         var now = host.Clock.GetUtcNow();
         var content = ConfigurationRequestParser.Parse(
-            JsonSerializer.SerializeToUtf8Bytes(Change.To(redis)), new HashSet<string>()).Value!.Content;
+            JsonSerializer.SerializeToUtf8Bytes(Change.To(redis))).Value!.Content;
         var rollout = new Rollout
         {
-            CorrelationId = Guid.CreateVersion7(now), Tenant = "default", Configuration = configuration, Revision = revision,
+            CorrelationId = Guid.CreateVersion7(now), Tenant = "default", Item = configuration, Revision = revision,
             Waves = 1, Strategy = "allAtOnce", ProgressDeadline = TimeSpan.FromMinutes(10), RequestedBy = "me",
             CreatedAt = now, TouchedAt = now,
         };

@@ -1,6 +1,7 @@
 using Governor.Contracts;
 using Governor.Director.Runtimes;
 using Governor.Director.Tests.Hosting;
+using Governor.Messaging.Sealing;
 using Microsoft.EntityFrameworkCore;
 
 namespace Governor.Director.Tests.Runtimes;
@@ -11,7 +12,7 @@ public sealed class EnrolmentTests : DirectorTests
     public async Task Given_an_Agent_that_starts_When_it_enrols_Then_its_key_is_pinned_and_it_is_asked_with_a_higher_epoch_each_time()
     {
         await Host.GivenRuntimesAsync("eu-1");
-        Assert.Equal("key-of-eu-1", (await Host.RuntimeAsync("eu-1")).Kid);
+        Assert.Equal(Host["eu-1"].Key.PublicKey.Kid, (await Host.RuntimeAsync("eu-1")).Kid);
         var asked = Host["eu-1"].Requests.Count;
 
         await Host.PublishAsync(Host["eu-1"].Enrolment());
@@ -25,9 +26,11 @@ public sealed class EnrolmentTests : DirectorTests
     public async Task Given_a_pinned_key_When_an_Agent_shows_another_one_Then_the_first_stays_and_the_other_is_noted()
     {
         await Host.GivenRuntimesAsync("eu-1");
-        await Host.PublishAsync(Host["eu-1"].Enrolment(kid: "other-key"));
-        await Host.UntilRuntimeAsync("eu-1", r => r.UntrustedKid == "other-key", "noted");
-        Assert.Equal("key-of-eu-1", (await Host.RuntimeAsync("eu-1")).Kid);
+        var (pinned, other) = (Host["eu-1"].Key.PublicKey.Kid, SealingKeyPair.Create());
+        Host["eu-1"].Key = other;
+        await Host.PublishAsync(Host["eu-1"].Enrolment());
+        await Host.UntilRuntimeAsync("eu-1", r => r.UntrustedKid == other.PublicKey.Kid, "noted");
+        Assert.Equal(pinned, (await Host.RuntimeAsync("eu-1")).Kid);
     }
 
     [Fact]
@@ -36,9 +39,10 @@ public sealed class EnrolmentTests : DirectorTests
         await Host.GivenRuntimesAsync("eu-1");
         var (asked, epoch) = (Host["eu-1"].Requests.Count, (await Host.RuntimeAsync("eu-1")).Epoch);
 
-        await Host.PublishAsync(Host["eu-1"].Enrolment(start: false, kid: "standby-key"));
+        var standby = SealingKeyPair.Create().PublicKey;
+        await Host.PublishAsync(Host["eu-1"].Enrolment(start: false) with { PublicKey = standby });
 
-        await Host.UntilRuntimeAsync("eu-1", r => r.UntrustedKid == "standby-key", "heard");
+        await Host.UntilRuntimeAsync("eu-1", r => r.UntrustedKid == standby.Kid, "heard");
         Assert.Equal((asked, epoch), (Host["eu-1"].Requests.Count, (await Host.RuntimeAsync("eu-1")).Epoch));
     }
 
@@ -58,7 +62,7 @@ public sealed class EnrolmentTests : DirectorTests
         await Host.GivenAwayRuntimesAsync("eu-1");
         await Host.RecordAsync(Host["eu-1"].Report());
         await Eventually.IsTrueAsync(() => Host["eu-1"].Requests.Any(r => r.Enrol), "to be asked for its key");
-        await Host.UntilRuntimeAsync("eu-1", r => r.Kid == "key-of-eu-1", "known by its key");
+        await Host.UntilRuntimeAsync("eu-1", r => r.Kid == Host["eu-1"].Key.PublicKey.Kid, "known by its key");
     }
 
     [Fact]

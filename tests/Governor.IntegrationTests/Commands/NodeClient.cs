@@ -11,7 +11,15 @@ namespace Governor.IntegrationTests.Commands;
 /// <param name="Properties">AMQP properties; a <c>replyTo</c> or <c>correlationId</c> here takes the place of the client's own.</param>
 /// <param name="Times">How often it is sent.</param>
 /// <param name="Answers">How many answers to wait for.</param>
-internal sealed record NodeMessage(string Exchange, string Body, object Properties, int Times = 1, int Answers = 1);
+/// <param name="Seal">Secrets that the client seals, and puts into the body in place of <c>{sealedEntries}</c>.</param>
+internal sealed record NodeMessage(string Exchange, string Body, object Properties, int Times = 1, int Answers = 1, NodeSeal? Seal = null);
+
+/// <summary>Secrets for the Node client to seal.</summary>
+/// <param name="KeyUrl">Where the Director tells its key.</param>
+/// <param name="Entries">The secrets.</param>
+/// <param name="Subject">What they are sealed for.</param>
+/// <param name="Lifetime">For how many seconds; negative: they have expired.</param>
+internal sealed record NodeSeal(Uri KeyUrl, IReadOnlyDictionary<string, string> Entries, string Subject, int Lifetime = 600);
 
 /// <summary>An answer as the Node client got it.</summary>
 internal sealed record NodeAnswer(string Type, string ContentType, JsonElement Body)
@@ -33,6 +41,10 @@ internal static class NodeClient
     /// <summary>Sends many messages, among them a good one every so often, and waits for the answers to the good ones.</summary>
     public static Task<FloodResult> FloodAsync(string url, string exchange, IEnumerable<NodeMessage> messages, int total, string good, int every) =>
         RunAsync<FloodResult>("flood", new { url, exchange, messages, total, good = new { body = good, every } });
+
+    /// <summary>Runs a script that may use what the client uses, and returns what it printed.</summary>
+    public static async Task<string> RunScriptAsync(string script, string input) =>
+        await RunAsync("node", ["-e", script], await Installed.Value, input);
 
     /// <summary>How the good messages of a flood were answered.</summary>
     internal sealed record FloodResult(int Accepted, int Rejected);

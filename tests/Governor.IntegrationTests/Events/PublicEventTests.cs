@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Governor.Contracts;
+using Governor.IntegrationTests.Credentials;
 using Governor.IntegrationTests.Fleet;
 
 namespace Governor.IntegrationTests.Events;
@@ -12,6 +13,8 @@ public sealed class PublicEventTests(EventFixture fixture) : IClassFixture<Event
     private const string Completed = "governor.rollout-completed";
     private const string Detected = "governor.drift-detected";
     private const string Corrected = "governor.drift-corrected";
+    private const string Current = "governor.credential-version-current";
+    private const string Revocable = "governor.credential-version-revocable";
 
     /// <summary>What makes each event happen, and the facts that then are to be told.</summary>
     private static readonly Dictionary<string, Func<PublicEventTests, Task<IReadOnlyList<Fact>>>> Scenarios = new(StringComparer.Ordinal)
@@ -23,6 +26,8 @@ public sealed class PublicEventTests(EventFixture fixture) : IClassFixture<Event
         [Completed] = async tests => [new(Completed, ("rolloutId", await tests.RollOutAsync("completed")), ("state", "Succeeded"))],
         [Detected] = async tests => [new(Detected, await tests.ChangeByHandAsync("detected"))],
         [Corrected] = async tests => [new(Corrected, await tests.ChangeByHandAsync("corrected"))],
+        [Current] = async tests => await tests.RotateTwiceAsync("current", Current, 1, 2),
+        [Revocable] = async tests => await tests.RotateTwiceAsync("revocable", Revocable, 1),
     };
 
     private DirectorApi Api => fixture.Api;
@@ -145,6 +150,18 @@ public sealed class PublicEventTests(EventFixture fixture) : IClassFixture<Event
         await Eventually.TrueAsync(() => corrected.In(fixture.Subscriber).Count > 0, RunningDirector.Patience, "the drift is corrected");
         await TwoMoreDriftRunsAsync();
         return says;
+    }
+
+    /// <summary>A credential that nobody uses: each version is current at once, and the one before it is held by nobody.</summary>
+    private async Task<IReadOnlyList<Fact>> RotateTwiceAsync(string name, string told, params int[] versions)
+    {
+        foreach (var password in (string[])["one", "two"])
+            await Api.WaitUntilEndedAsync(await Api.RotateAsync(name, password, new { overlap = "00:00:00" }), "Succeeded");
+        Fact[] facts = [.. versions.Select(version =>
+            new Fact(told, ("credential", name), ("version", $"{version}"), ("tenant", "default")))];
+        await Eventually.TrueAsync(() => facts.All(fact => fact.In(fixture.Subscriber).Count > 0), RunningDirector.Patience, "it is told");
+        await TwoMoreDriftRunsAsync();
+        return facts;
     }
 
     /// <summary>Two, because the first may have begun before: what a run would tell twice the second has told.</summary>

@@ -12,6 +12,9 @@ internal sealed class DirectorApi(Uri address) : IDisposable
 
     private readonly HttpClient client = new() { BaseAddress = address, Timeout = RunningDirector.Patience };
 
+    /// <summary>Where it is reached.</summary>
+    public Uri Address => address;
+
     /// <summary>Whether <c>/health/ready</c> is green, and what it says.</summary>
     public async Task<(bool Ready, string Body)> ReadyAsync()
     {

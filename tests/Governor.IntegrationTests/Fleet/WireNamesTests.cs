@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using Governor.IntegrationTests.Credentials;
 using RabbitMQ.Client;
 using RabbitMQ.Client.Events;
 
@@ -30,15 +31,24 @@ public sealed partial class WireNamesTests
 
         await using var agent = folder.StartAgent(sandbox);
         await director.Api.WaitUntilHeardAsync([RuntimeId]);
+        await director.Api.RotatedAsync("redis", "one");
         foreach (var url in (string[])["https://logs.example/1", "https://logs.example/2"])
         {
-            var rolloutId = await director.Api.ChangeAsync("wire", Contents.Logging(url, "fleet", RuntimeId));
+            var content = CredentialApi.Using(Contents.Logging(url, "fleet", RuntimeId), "redis");
+            var rolloutId = await director.Api.ChangeAsync("wire", content);
             await director.Api.WaitUntilEndedAsync(rolloutId, "Succeeded");
         }
+
+        // The credential's second version travels in a message of its own; its first is nobody's then.
+        await director.Api.WaitUntilEndedAsync(await director.Api.RotateAsync("redis", "two", new { overlap = "00:00:00" }), "Succeeded");
+        await director.Api.WaitUntilHeldAsync("redis", $"{RuntimeId}@2");
+        using (var scan = await director.Api.SendAsync(HttpMethod.Post, "/admin/drift/scan", body: null))
+            Assert.True(scan.IsSuccessStatusCode);
 
         string[] bad =
         [
             await SendAsync(channel, "governor-reports", $"{{ {SecretOfBodies}"),
+            await SendAsync(channel, "governor-rotate-credential", $"{{ {SecretOfBodies}"),
             await SendAsync(channel, Queue, $"{{ {SecretOfBodies}"),
             await SendAsync(channel, "governor-provisioning", Envelope("deprovision-runtime", new { runtimeId = "Not_An_Id", note = SecretOfBodies })),
             await SendAsync(channel, Queue, Envelope(
@@ -61,10 +71,12 @@ public sealed partial class WireNamesTests
         Assert.All(exchanges.Concat(queues), AssertNoResidue);
         Assert.Contains("governor.configuration-updated", exchanges);
         Assert.Contains("governor-rollouts", queues);
+        Assert.Contains("governor-rotate-credential", queues);
 
         string[] expected =
         [
-            "agent-enrolled", "configuration-updated", "dead-lettered", "deprovision-runtime", "dispatch-next", "report-requested",
+            "agent-enrolled", "configuration-updated", "credential-rotated", "credential-version-current", "credential-version-revocable",
+            "dead-lettered", "deprovision-runtime", "dispatch-next", "report-requested",
             "rollout-completed", "rollout-planned", "rollout-started", "runtime-reported", "targets-progressed", "wave-completed",
         ];
         IEnumerable<string> Missing() => expected.Select(name => $"urn:message:governor:{name}").Except(flowing.Urns.Keys);

@@ -1,6 +1,7 @@
 using Governor.Agent;
 using Governor.Agent.Runtime;
 using Governor.Contracts;
+using Governor.Messaging.Sealing;
 using Governor.Survival.Tests.Model;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -39,12 +40,14 @@ internal sealed class AgentProcess : IAgentOutbound
 
     public bool IsUp => DownUntil is null;
 
+    /// <summary>What others seal its secrets to.</summary>
+    public SealingKeyPair Key { get; private set; } = FleetKeys.First;
+
     /// <summary>Whether something was delivered to it since its last connection: then it reports, else it enrols.</summary>
     public bool IsActive { get; private set; }
 
     /// <summary>Where it dies the next time that it handles messages.</summary>
     public Death? Dies { get; set; }
-
 
     /// <summary>Starts a new process.</summary>
     public void Start()
@@ -53,10 +56,18 @@ internal sealed class AgentProcess : IAgentOutbound
         {
             RuntimeId = runtimeId, Kind = "standalone-kyma", ReportInterval = TimeSpan.FromSeconds(ReportInterval),
         };
-        voice = new RuntimeVoice(options, new AgentPublicKey(runtimeId, "EC", "P-256", "x", "y"), applier, this, clock);
-        handler = new MessageHandler(runtimeId, applier, voice, NullLogger.Instance);
+        voice = new RuntimeVoice(options, Key.PublicKey, applier, this, clock);
+        handler = new MessageHandler(runtimeId, Key, applier, voice, NullLogger.Instance);
         DownUntil = null;
         Connect();
+    }
+
+    /// <summary>Its state is gone, and with it its key: the next process makes another one.</summary>
+    public void LoseKey()
+    {
+        Key = FleetKeys.After(Key);
+        if (IsUp)
+            Start();
     }
 
     /// <summary>A new connection: it says who it is, and is silent until something is delivered.</summary>
@@ -76,7 +87,8 @@ internal sealed class AgentProcess : IAgentOutbound
     public bool Handle(IReadOnlyList<Mail> batch)
     {
         IsActive = true;
-        var messages = batch.Select(ToMessage).ToList();
+        var newest = batch.OfType<Whole>().MaxBy(w => w.Generation);
+        var messages = batch.Select(mail => ToMessage(mail, isSealed: mail == newest || off == Rule.AgentTakesTheHighestOfABatch)).ToList();
         if (off == Rule.AgentIgnoresLowerGenerations)
             voice.Generation = 0;
         if (off == Rule.AgentTakesTheHighestOfABatch && messages.FindLast(m => m.Desired is not null) is { } last)
@@ -109,13 +121,16 @@ internal sealed class AgentProcess : IAgentOutbound
 
     Task IAgentOutbound.PublishAsync(AgentEnrolled enrolment, CancellationToken cancellationToken)
     {
-        enrol(new Enrolment(runtimeId, enrolment.Start));
+        enrol(new Enrolment(runtimeId, enrolment.Start, enrolment.PublicKey));
         return Task.CompletedTask;
     }
 
-    private static AgentMessage ToMessage(Mail mail) => mail switch
+    /// <param name="mail">What was delivered.</param>
+    /// <param name="isSealed">Whether the secrets are in it; only the newest is looked into, and sealing is costly.</param>
+    private static AgentMessage ToMessage(Mail mail, bool isSealed) => mail switch
     {
-        Whole whole => AgentMessage.From(new ConfigurationUpdated(whole.RuntimeId, whole.Generation, whole.Desired)),
+        Whole whole => AgentMessage.From(new ConfigurationUpdated(
+            whole.RuntimeId, whole.Generation, isSealed ? FleetKeys.Seal(whole) : whole.Desired)),
         Ask ask => AgentMessage.From(new ReportRequested(ask.RuntimeId, ask.Epoch, ask.Enrol)),
         _ => throw new ArgumentException($"{mail} is not for an Agent.", nameof(mail)),
     };
@@ -132,8 +147,8 @@ internal sealed class AgentProcess : IAgentOutbound
     {
         public long HandledGeneration => 0;
 
-        public Task ApplyAsync(long generation, DesiredState desired, CancellationToken cancellationToken) =>
-            runtime.ApplyAsync(generation, desired, cancellationToken);
+        public Task ApplyAsync(long generation, DesiredState desired, IReadOnlyList<CredentialSecrets> secrets, CancellationToken cancellationToken) =>
+            runtime.ApplyAsync(generation, desired, secrets, cancellationToken);
 
         public RuntimeObservation Observe() => runtime.Observe() with { Generation = 0 };
 

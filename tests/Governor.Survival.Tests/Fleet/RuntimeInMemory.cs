@@ -1,13 +1,21 @@
 using Governor.Agent.Runtime;
 using Governor.Contracts;
+using Governor.Messaging.Sealing;
+using Governor.Survival.Tests.Model;
 
 namespace Governor.Survival.Tests.Fleet;
 
 /// <summary>A runtime with what carries our mark in it: components, the content last applied of each configuration, outcomes,
 /// and the generation last handled. It refuses some contents, fails when told to, and another hand may change it.</summary>
 /// <param name="refuses">Whether it refuses a component's value.</param>
-internal sealed class RuntimeInMemory(Func<string, bool> refuses) : IRuntimeApplier
+/// <param name="off">A rule that does not hold in this variant.</param>
+internal sealed class RuntimeInMemory(Func<string, bool> refuses, Rule? off = null) : IRuntimeApplier
 {
+    /// <summary>What a report says of a secret that another hand has changed.</summary>
+    public const string ByHand = "byhand";
+
+    private readonly HashSet<(string Credential, string VersionId)> former = [];
+
     private readonly SortedDictionary<string, Mark> marks = new(StringComparer.Ordinal);
     private SortedDictionary<string, (ApplyOutcome Outcome, string? Digest)> outcomes = new(StringComparer.Ordinal);
 
@@ -15,6 +23,15 @@ internal sealed class RuntimeInMemory(Func<string, bool> refuses) : IRuntimeAppl
 
     /// <summary>What is in place: per component the configuration that it was written for, and its value.</summary>
     public SortedDictionary<string, (string Configuration, string Value)> Components { get; } = new(StringComparer.Ordinal);
+
+    /// <summary>The secrets in place: per credential its version.</summary>
+    public SortedDictionary<string, string> Secrets { get; } = new(StringComparer.Ordinal);
+
+    /// <summary>All versions in place, with those that were replaced and are still loaded.</summary>
+    public IEnumerable<(string Credential, string VersionId)> HeldVersions => Secrets.Select(s => (s.Key, s.Value)).Concat(former);
+
+    /// <summary>How many of the next secrets that are replaced stay loaded for a while.</summary>
+    public int Lingering { get; set; }
 
     public long HandledGeneration { get; private set; }
 
@@ -30,18 +47,21 @@ internal sealed class RuntimeInMemory(Func<string, bool> refuses) : IRuntimeAppl
     /// <summary>Digests that it ever rejected.</summary>
     public HashSet<string> EverRejected { get; } = new(StringComparer.Ordinal);
 
-    public Task ApplyAsync(long generation, DesiredState desired, CancellationToken cancellationToken)
+    public Task ApplyAsync(long generation, DesiredState desired, IReadOnlyList<CredentialSecrets> secrets, CancellationToken cancellationToken)
     {
         Applying(generation);
-        Apply(desired);
+        Apply(desired, secrets);
         HandledGeneration = generation;
         return Task.CompletedTask;
     }
 
     /// <summary>Each configuration has its own outcome: one that is refused or fails keeps its last good content, except for
     /// a component whose name another configuration takes.</summary>
-    private void Apply(DesiredState desired)
+    private void Apply(DesiredState desired, IReadOnlyList<CredentialSecrets> secrets)
     {
+        Assert.Equal(desired.Credentials.Select(c => c.VersionId), secrets.Select(s => s.VersionId));
+        LetGoOfFormerSecrets();
+        var unwritten = secrets.Where(s => !Write(s)).Select(s => s.Name).ToHashSet(StringComparer.Ordinal);
         var results = new SortedDictionary<string, (ApplyOutcome Outcome, string? Digest)>(StringComparer.Ordinal);
         var assigned = desired.Configurations.ToDictionary(c => c.Name, StringComparer.Ordinal);
         var inForce = desired.Configurations.SelectMany(c => c.Components.Where(p => !p.Shadowed)).Select(p => p.Name).ToHashSet(StringComparer.Ordinal);
@@ -49,7 +69,7 @@ internal sealed class RuntimeInMemory(Func<string, bool> refuses) : IRuntimeAppl
         {
             if (DiesAfter-- == 0)
                 throw new ProcessDiedException();
-            results[configuration.Name] = (Write(configuration), configuration.Digest);
+            results[configuration.Name] = (Write(configuration, unwritten), configuration.Digest);
         }
 
         // What nothing holds any more goes; what is refused or failed stays, unless it is no longer assigned.
@@ -64,22 +84,49 @@ internal sealed class RuntimeInMemory(Func<string, bool> refuses) : IRuntimeAppl
                 stale.ForEach(name => Components.Remove(name));
         }
 
+        var used = off == Rule.AgentKeepsTheSecretsOfWhatStays ? []
+            : Components.Values.Select(c => Content.CredentialOf(c.Value)).OfType<string>().ToHashSet(StringComparer.Ordinal);
+        foreach (var name in Secrets.Keys.Where(name => !used.Contains(name) && secrets.All(s => s.Name != name)).ToList())
+            Secrets.Remove(name);
         foreach (var gone in marks.Keys.Where(name => !results.ContainsKey(name)).ToList())
             marks.Remove(gone);
         outcomes = results;
     }
 
-    private ApplyOutcome Write(DesiredConfiguration configuration)
+    /// <returns>Whether it is in place.</returns>
+    private bool Write(CredentialSecrets secret)
+    {
+        if (Secrets.GetValueOrDefault(secret.Name) == secret.VersionId)
+            return true;
+        if (Fails())
+            return false;
+
+        if (Lingering > 0 && Secrets.TryGetValue(secret.Name, out var replaced))
+        {
+            Lingering--;
+            former.Add((secret.Name, replaced));
+        }
+
+        Secrets[secret.Name] = secret.VersionId;
+        return true;
+    }
+
+    /// <summary>What was replaced is loaded no more.</summary>
+    public void LetGoOfFormerSecrets() => former.Clear();
+
+    private ApplyOutcome Write(DesiredConfiguration configuration, HashSet<string> unwritten)
     {
         var content = configuration.Components.Where(c => !c.Shadowed).ToDictionary(c => c.Name, Content.ValueOf, StringComparer.Ordinal);
         var changed = content.Where(c => !Components.TryGetValue(c.Key, out var there) || there != (configuration.Name, c.Value)).ToList();
-        if (content.Values.Any(refuses))
+        if (content.Values.Select(Content.PlainOf).Any(refuses))
         {
             EverRejected.Add(configuration.Digest);
             return ApplyOutcome.Rejected;
         }
 
-        if (changed.Count > 0 && Fails())
+        var lacksSecret = content.Values.Select(Content.CredentialOf).OfType<string>().Any(name => !Secrets.ContainsKey(name)
+            || (unwritten.Contains(name) && off != Rule.AgentFailsWhatLacksItsNewSecret));
+        if ((changed.Count > 0 && Fails()) || lacksSecret)
             return ApplyOutcome.Failed;
 
         foreach (var (name, value) in changed)
@@ -102,7 +149,8 @@ internal sealed class RuntimeInMemory(Func<string, bool> refuses) : IRuntimeAppl
     {
         var names = marks.Keys.Concat(outcomes.Keys).Concat(Components.Values.Select(c => c.Configuration));
         return new RuntimeObservation(HandledGeneration,
-            [.. names.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal).Select(Reported).OfType<ReportedConfiguration>()]);
+            [.. names.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal).Select(Reported).OfType<ReportedConfiguration>()],
+            [.. HeldVersions.Order().Select(v => new ReportedCredential(v.Credential, v.VersionId))]);
     }
 
     private ReportedConfiguration? Reported(string name)
@@ -124,10 +172,22 @@ internal sealed class RuntimeInMemory(Func<string, bool> refuses) : IRuntimeAppl
             return mark.Digest;
         }
 
-        return there.Count == 0 ? null : "there" + string.Concat(there.OrderBy(c => c.Key, StringComparer.Ordinal).Select(c => c.Key + c.Value));
+        // Of letters and digits, as every digest.
+        return there.Count == 0 ? null : "there" + string.Concat(there.OrderBy(c => c.Key, StringComparer.Ordinal)
+            .Select(c => c.Key + c.Value.Replace(Content.Refers.ToString(), "", StringComparison.Ordinal)));
     }
 
     public IAsyncDisposable Watch(Action changed) => throw new NotSupportedException("Its loop is the world's.");
+
+    /// <summary>Another hand changes a secret.</summary>
+    public bool TamperWithSecret(int pick)
+    {
+        if (Secrets.Count == 0)
+            return false;
+
+        Secrets[Secrets.Keys.ElementAt(pick % Secrets.Count)] = ByHand;
+        return true;
+    }
 
     /// <summary>Another hand removes a component, or changes its value.</summary>
     public bool Tamper(int pick, bool remove)

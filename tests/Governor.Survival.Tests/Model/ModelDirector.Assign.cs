@@ -1,4 +1,5 @@
 using Governor.Contracts;
+using Governor.Director.Assignments;
 using Governor.Director.Rollouts;
 using Governor.Director.Runtimes;
 
@@ -23,10 +24,16 @@ internal sealed class Changes : Dictionary<string, RevisionRow?>
     {
     }
 
+    public Changes(Changes others)
+        : base(others, StringComparer.Ordinal)
+    {
+    }
+
+    /// <summary>Takes every configuration away; the credentials follow.</summary>
     public static Changes Nothing(RuntimeRow runtime)
     {
         var changes = new Changes();
-        foreach (var name in runtime.Assignments.Keys)
+        foreach (var name in runtime.Assignments.Keys.Where(name => !Items.IsCredential(name)))
             changes[name] = null;
         return changes;
     }
@@ -39,7 +46,13 @@ internal sealed partial class ModelDirector
     private bool IsAway(RuntimeRow runtime) =>
         runtime.HeardAt is not { } heard || now() - Math.Max(heard, listeningSince) > 3 * runtime.ReportInterval;
 
-    private bool CanBeSentTo(RuntimeRow runtime) => runtime.State != RuntimeState.Provisioning && !IsAway(runtime);
+    /// <summary>Why nothing can be sent to a runtime that is to hold what it holds with some changes; null if something can.</summary>
+    private string? WhyNotSent(RuntimeRow runtime, Changes? with = null) => runtime.State == RuntimeState.Provisioning ? "not-ready"
+        : IsAway(runtime) ? "away"
+        : (runtime.Kid is null || runtime.KeyRefused) && NeededCredentials(runtime, with ?? []).Count > 0 ? NoKey
+        : null;
+
+    private bool CanBeSentTo(RuntimeRow runtime) => WhyNotSent(runtime) is null;
 
     /// <summary>Writes the assignments, raises the generation, and sends the whole to who can be sent to. Whoever writes an
     /// assignment writes generation and digest into the target of that revision too.</summary>
@@ -52,13 +65,16 @@ internal sealed partial class ModelDirector
     {
         if (Holds(Rule.AssignRaisesTheGeneration) || runtime.Generation == 0)
             runtime.Generation++;
-        var sent = CanBeSentTo(runtime) ? runtime.Generation : (long?)null;
+        changes = WithCredentials(runtime, changes);
+        var sent = WhyNotSent(runtime, changes) is null ? runtime.Generation : (long?)null;
         foreach (var (name, revision) in changes)
         {
             var old = runtime.Assignments.GetValueOrDefault(name);
             if (revision is null)
             {
                 runtime.Assignments.Remove(name);
+                if (Items.IsCredential(name))
+                    TellRotations(name);
             }
             else
             {
@@ -67,7 +83,7 @@ internal sealed partial class ModelDirector
             }
 
             // What is given back is judged by the reports of its own former rollout.
-            if ((revision ?? (by?.Configuration.Name == name ? by : null)) is { } written && cause != Cause.GiveBack)
+            if ((revision ?? (by is { Item.IsCredential: false } && by.Item.Name == name ? by : null)) is { } written && cause != Cause.GiveBack)
                 WriteTarget(runtime, written, revision?.Digest, runtime.Generation);
         }
 
@@ -81,52 +97,57 @@ internal sealed partial class ModelDirector
                 (assignment.SentGeneration, assignment.SentAt) = (sent, now());
         }
 
-        outbox.Add(new Whole(runtime.Id, sent.Value, Desired(runtime)));
+        var desired = Desired(runtime);
+        NoteHoldings(runtime, sent.Value);
+        outbox.Add(new Whole(runtime.Id, sent.Value, desired, desired.Credentials.Count > 0 ? runtime.Kid : null));
     }
 
     private void WriteTarget(RuntimeRow runtime, RevisionRow revision, string? digest, long generation)
     {
-        if (Holds(Rule.WhoeverAssignsWritesTheTarget) && Rollouts.Find(r => r.Revision == revision) is { } rollout
-            && rollout.Targets.TryGetValue(runtime.Id, out var target) && target.IsSpokenOf)
+        foreach (var rollout in Rollouts.Where(r => r.Revision == revision && Holds(Rule.WhoeverAssignsWritesTheTarget)))
         {
-            (target.Generation, target.Digest) = (generation, digest);
+            if (rollout.Targets.TryGetValue(runtime.Id, out var target) && target.IsSpokenOf)
+                (target.Generation, target.Digest) = (generation, digest);
         }
     }
 
     /// <summary>Writes a revision that changes nothing in the runtime: no generation, no message.</summary>
     private void Renumber(RuntimeRow runtime, RevisionRow revision)
     {
-        var assignment = runtime.Assignments[revision.Configuration.Name];
+        var assignment = runtime.Assignments[revision.Item.Name];
         assignment.Revision = revision;
         WriteTarget(runtime, revision, revision.Digest, assignment.Generation);
     }
 
-    private static IEnumerable<RevisionRow> Revisions(RuntimeRow runtime, RevisionRow? instead = null) => runtime.Assignments
-        .Where(a => a.Key != instead?.Configuration.Name).Select(a => a.Value.Revision)
-        .Concat(instead is null ? [] : [instead]);
+    /// <summary>What it is to hold, once some changes are made.</summary>
+    private static IEnumerable<RevisionRow> Revisions(RuntimeRow runtime, Changes changes) => runtime.Assignments
+        .Where(a => !changes.ContainsKey(a.Key)).Select(a => a.Value.Revision)
+        .Concat(changes.Values.OfType<RevisionRow>());
 
     /// <summary>Of equal names the component of the higher priority is in force, then that of the configuration created
     /// first; the others are shadowed.</summary>
-    private static DesiredState Desired(RuntimeRow runtime, RevisionRow? instead = null)
+    private static DesiredState Desired(RuntimeRow runtime, Changes? changes = null)
     {
         var taken = new HashSet<string>(StringComparer.Ordinal);
         var configurations = new List<DesiredConfiguration>();
-        foreach (var revision in Revisions(runtime, instead).OrderByDescending(r => r.Content!.Priority)
-            .ThenBy(r => r.Configuration.CreatedAt).ThenBy(r => r.Configuration.Name, StringComparer.Ordinal))
+        foreach (var revision in Revisions(runtime, changes ?? []).Where(r => !r.Item.IsCredential)
+            .OrderByDescending(r => r.Content!.Priority)
+            .ThenBy(r => r.Item.CreatedAt).ThenBy(r => r.Item.Name, StringComparer.Ordinal))
         {
-            configurations.Add(new DesiredConfiguration(revision.Configuration.Name, revision.Number, revision.Digest!,
+            configurations.Add(new DesiredConfiguration(revision.Item.Name, revision.Number, revision.Digest!,
                 [.. revision.Components.Select(c => c with { Shadowed = !taken.Add(c.Name) })]));
         }
 
         configurations.Sort((a, b) => string.CompareOrdinal(a.Name, b.Name));
-        return new DesiredState(configurations, []);
+        return new DesiredState(configurations,
+            [.. AssignedVersions(runtime).Select(v => new DesiredCredential(Items.Credential(v.Item.Name)!, v.Number, v.Digest!))]);
     }
 
     /// <summary>What is in force: per component the configuration that it comes from, and its value.</summary>
-    public static SortedDictionary<string, (string Configuration, string Value)> Effective(RuntimeRow runtime, RevisionRow? instead = null)
+    public static SortedDictionary<string, (string Configuration, string Value)> Effective(RuntimeRow runtime, Changes? changes = null)
     {
         var effective = new SortedDictionary<string, (string, string)>(StringComparer.Ordinal);
-        foreach (var configuration in Desired(runtime, instead).Configurations)
+        foreach (var configuration in Desired(runtime, changes).Configurations)
         {
             foreach (var component in configuration.Components.Where(c => !c.Shadowed))
                 effective[component.Name] = (configuration.Name, Content.ValueOf(component));
@@ -137,8 +158,8 @@ internal sealed partial class ModelDirector
 
     /// <summary>Whether a revision is what the runtime is assigned already, under another number.</summary>
     private static bool ChangesNothing(RuntimeRow runtime, RevisionRow revision) =>
-        runtime.Assignments.GetValueOrDefault(revision.Configuration.Name)?.Revision.Digest == revision.Digest
-        && Effective(runtime, revision).SequenceEqual(Effective(runtime));
+        runtime.Assignments.GetValueOrDefault(revision.Item.Name)?.Revision.Digest == revision.Digest
+        && (revision.Item.IsCredential || Effective(runtime, new Changes { [revision.Item.Name] = revision }).SequenceEqual(Effective(runtime)));
 
     /// <summary>Gives back one target: once, only where the assignment is still the one that this rollout wrote, and from
     /// then on no report makes it applied.</summary>
@@ -148,44 +169,45 @@ internal sealed partial class ModelDirector
         if (!Runtimes.TryGetValue(target.RuntimeId, out var runtime) || runtime.State == RuntimeState.Deregistering)
             return;
 
-        var assigned = runtime.Assignments.GetValueOrDefault(rollout.Key.Configuration);
+        var assigned = runtime.Assignments.GetValueOrDefault(rollout.Key.Item);
         if (assigned?.Revision != (target.Digest is null ? null : rollout.Revision))
             return;
 
         if (Holds(Rule.WhatWasGivenBackLosesItsGeneration))
             target.Generation = 0;
         var changes = new Changes();
-        ChooseFormer(runtime, rollout.Revision.Configuration, target.Former, changes);
+        ChooseFormer(runtime, rollout.Revision.Item, target.Former, changes);
         if (changes.Count > 0)
             Assign(runtime, changes, Cause.GiveBack);
     }
 
     /// <summary>Chooses the revision last reported as applied, if it still matches and was not rejected; else the stable one
-    /// under the same conditions; else that last one again if it matches; else nothing.</summary>
-    private static void ChooseFormer(RuntimeRow runtime, ConfigurationRow configuration, int? former, Changes changes)
+    /// under the same conditions; else that last one again if it matches; else nothing. Of a credential always the current
+    /// version: a former one may be about to end.</summary>
+    private static void ChooseFormer(RuntimeRow runtime, ItemRow item, int? former, Changes changes)
     {
-        var assigned = runtime.Assignments.GetValueOrDefault(configuration.Name);
-        var good = configuration.Find(assigned is null ? former : assigned.Good) is { } g && g.Matches(runtime.Region) ? g : null;
-        var stable = configuration.StableRevision is { } s && s.Matches(runtime.Region) ? s : null;
+        var assigned = runtime.Assignments.GetValueOrDefault(item.Name);
+        var stable = item.StableRevision is { } s && s.Matches(runtime) ? s : null;
+        var good = item.IsCredential ? stable : item.Find(assigned is null ? former : assigned.Good) is { } g && g.Matches(runtime) ? g : null;
         var chosen = new[] { good, stable }.FirstOrDefault(r => r is not null && !runtime.Rejections.Contains(r.Digest!)) ?? good;
         if (assigned?.Revision != chosen)
-            changes[configuration.Name] = chosen;
+            changes[item.Name] = chosen;
     }
 
     /// <summary><i>Sweep</i>: whoever is assigned an older revision than the stable one is assigned that if it matches, and
     /// loses the configuration if not; but not what it rejected.</summary>
-    private void Sweep(ConfigurationRow configuration)
+    private void Sweep(ItemRow item)
     {
-        if (!Holds(Rule.SweepRuns) || configuration.StableRevision is not { } stable
-            || Open(configuration.Name).Any(r => r.State != RolloutStates.Planned))
+        if (!Holds(item.IsCredential ? Rule.SweepRunsForCredentials : Rule.SweepRuns) || item.StableRevision is not { } stable
+            || Open(item.Name).Any(r => r.State != RolloutStates.Planned))
         {
             return;
         }
 
         foreach (var runtime in Runtimes.Values.Where(r => r.State != RuntimeState.Deregistering))
         {
-            var assigned = runtime.Assignments.GetValueOrDefault(configuration.Name);
-            var wanted = stable.Matches(runtime.Region) ? stable : null;
+            var assigned = runtime.Assignments.GetValueOrDefault(item.Name);
+            var wanted = stable.Matches(runtime) ? stable : null;
             if (assigned?.Revision.Number >= stable.Number || (wanted is null && assigned is null))
                 continue;
             if (wanted is not null && runtime.Rejections.Contains(wanted.Digest!) && Holds(Rule.SweepLeavesOutWhatWasRejected))
@@ -194,7 +216,7 @@ internal sealed partial class ModelDirector
             if (wanted is not null && ChangesNothing(runtime, wanted))
                 Renumber(runtime, wanted);
             else
-                Assign(runtime, new Changes { [configuration.Name] = wanted }, Cause.Sweep, stable);
+                Assign(runtime, new Changes { [item.Name] = wanted }, Cause.Sweep, stable);
         }
     }
 
@@ -205,7 +227,7 @@ internal sealed partial class ModelDirector
         var changed = new List<RolloutRow>();
         foreach (var rollout in Rollouts.Where(r => !r.IsFinal && r.State != RolloutStates.RollingBack && CanBeSentTo(runtime)))
         {
-            if (rollout.Targets.TryGetValue(runtime.Id, out var target) && target.State == TargetState.Deferred)
+            if (rollout.Targets.TryGetValue(runtime.Id, out var target) && target.State == TargetState.Deferred && !StillLacksKey(runtime, rollout, target))
             {
                 Move(rollout, target, rollout.State == RolloutStates.Aborting ? TargetState.Cancelled : TargetState.Waiting);
                 changed.Add(rollout);

@@ -23,7 +23,7 @@ internal sealed partial class ModelDirector
         var newest = batch.GroupBy(r => r.RuntimeId, StringComparer.Ordinal).OrderBy(g => g.Key, StringComparer.Ordinal)
             .Select(g => g.OrderBy(r => (r.Epoch, r.Number)).Last()).ToList();
         var touched = new SortedSet<RolloutKey>(Comparer<RolloutKey>.Create((a, b) =>
-            (a.Configuration, a.Revision).CompareTo((b.Configuration, b.Revision))));
+            (a.Item, a.Revision, a.Nth).CompareTo((b.Item, b.Revision, b.Nth))));
         foreach (var report in newest)
         {
             touched.UnionWith(Rollouts.Where(r => !r.IsFinal && r.Targets.TryGetValue(report.RuntimeId, out var t)
@@ -49,11 +49,10 @@ internal sealed partial class ModelDirector
         }
 
         var isBehind = report.Epoch < runtime.Stamp.Epoch;
-        runtime.Report = report.Configurations.ToDictionary(c => c.Name, c => new ReportItem
-        {
-            RuntimeId = runtime.Id, Configuration = c.Name, Digest = c.Digest,
-            Outcome = c.Outcome?.ToString().ToLowerInvariant(), OutcomeDigest = c.OutcomeDigest,
-        }, StringComparer.Ordinal);
+        HearKey(runtime, report);
+        runtime.Report = report.Configurations.Select(c => c.Name).Concat(report.Credentials.Select(c => Items.OfCredential(c.Name)))
+            .Distinct(StringComparer.Ordinal)
+            .ToDictionary(item => item, item => Item(report, item, runtime.Assignments.GetValueOrDefault(item)?.Revision.Digest)!, StringComparer.Ordinal);
         (runtime.HeardAt, runtime.ReportInterval) = (now(), report.ReportInterval.TotalSeconds);
         (runtime.Stamp, runtime.ReportedGeneration) = (stamp, report.Generation);
 
@@ -63,22 +62,31 @@ internal sealed partial class ModelDirector
         var applied = new List<RevisionRow>();
         foreach (var rollout in Rollouts)
         {
-            if (rollout.Targets.TryGetValue(runtime.Id, out var target) && Decision(target, rollout, runtime) is { } state)
+            if (!rollout.Targets.TryGetValue(runtime.Id, out var target))
+                continue;
+            if (Decision(target, rollout, runtime, report) is { } state)
             {
                 Move(rollout, target, state);
                 if (state == TargetState.Applied && target.Digest is not null)
                     applied.Add(rollout.Revision);
             }
+            else if (CouldNotOpen(runtime, target, report))
+            {
+                // Nothing was tried: once its key is trusted, what comes is the same attempt.
+                target.Attempts--;
+                Defer(rollout, target, NoKey);
+            }
         }
 
         Undefer(runtime);
-        if (isBehind || !runtime.Enrolled)
+        if (isBehind || runtime.NeedsKey)
             AskForReport(runtime);
+        RecordHoldings(runtime, report);
         foreach (var (name, assignment) in runtime.Assignments.Where(a => !a.Value.Reported))
         {
             assignment.Reported = runtime.ReportedGeneration >= assignment.Generation
-                && Shows(runtime.Report.GetValueOrDefault(name), assignment.Revision.Digest);
-            var earlier = applied.Where(r => r.Configuration.Name == name && r.Number < assignment.Revision.Number).Max(r => (int?)r.Number);
+                && Shows(Item(report, name, assignment.Revision.Digest), assignment.Revision.Digest);
+            var earlier = applied.Where(r => r.Item.Name == name && r.Number < assignment.Revision.Number).Max(r => (int?)r.Number);
             assignment.LastGood = earlier > (assignment.LastGood ?? 0) ? earlier : assignment.LastGood;
         }
 
@@ -98,7 +106,7 @@ internal sealed partial class ModelDirector
 
     /// <summary>What a report makes of a target: only one of its generation or a later one counts, and a failure or refusal
     /// of a digest outweighs that it is shown.</summary>
-    private TargetState? Decision(TargetRow target, RolloutRow rollout, RuntimeRow runtime)
+    private TargetState? Decision(TargetRow target, RolloutRow rollout, RuntimeRow runtime, RuntimeReported report)
     {
         if (target.Generation == 0 || target.State is TargetState.Applied or TargetState.Skipped or TargetState.Removed
             || (runtime.ReportedGeneration < target.Generation && Holds(Rule.RecordNeedsTheTargetsGeneration)))
@@ -106,7 +114,7 @@ internal sealed partial class ModelDirector
             return null;
         }
 
-        var item = runtime.Report.GetValueOrDefault(rollout.Key.Configuration);
+        var item = Item(report, rollout.Key.Item, target.Digest);
         if (Shows(item, target.Digest))
             return TargetState.Applied;
         if (target.State != TargetState.Dispatched || !ReportItem.Refuses(item, target.Digest))
@@ -122,8 +130,8 @@ internal sealed partial class ModelDirector
             outbox.AddRange(Runtimes.Keys.Select(id => new Provision(id)));
         if (Holds(Rule.DriftWakesQuietRollouts))
             Wake();
-        foreach (var configuration in Configurations.Values.Where(c => !Open(c.Name).Any()))
-            Sweep(configuration);
+        foreach (var item in Configurations.Values.Concat(Credentials.Values).Where(i => !Open(i.Name).Any()))
+            Sweep(item);
 
         // Everything is compared before anything is sent.
         var found = Runtimes.Values.Where(r => r.State != RuntimeState.Provisioning).Select(Compare).ToList();
@@ -133,13 +141,14 @@ internal sealed partial class ModelDirector
         {
             var changes = new Changes();
             foreach (var rejected in differences.Rejected)
-                ChooseFormer(differences.Runtime, rejected.Revision.Configuration, former: null, changes);
+                ChooseFormer(differences.Runtime, rejected.Revision.Item, former: null, changes);
             if (changes.Count > 0)
                 Assign(differences.Runtime, changes, Cause.GiveBack);
         }
 
         foreach (var runtime in found)
             Deliver(runtime, mode);
+        AnnounceRevocable();
         return Sent();
     }
 
@@ -175,6 +184,10 @@ internal sealed partial class ModelDirector
             if (Shows(item, digest) || runtime.State != RuntimeState.Ready || IsAway(runtime))
                 continue;
 
+            // What was refused or failed keeps its last good content, and the secrets to which that refers.
+            if (assigned is null && Items.IsCredential(name) && runtime.Report.Values.Any(i => i.Outcome is "failed" or "rejected"))
+                continue;
+
             // Something is on its way to this pair: what was sent has not been answered, or a rollout has it in hand.
             var onItsWay = assigned is null
                 ? now() - runtime.SentAt < DeliveryDeadline && runtime.ReportedGeneration < runtime.SentGeneration
@@ -197,7 +210,7 @@ internal sealed partial class ModelDirector
     }
 
     /// <summary>Whether an open rollout has dispatched a target that is not done, or is still to be given back.</summary>
-    private static bool IsInHand(RolloutRow rollout, TargetRow target) => target.Attempts > 0 && (!target.IsDone
+    private static bool IsInHand(RolloutRow rollout, TargetRow target) => target.WasDispatched && (!target.IsDone
         || (rollout.State is RolloutStates.Aborting or RolloutStates.RollingBack && !target.GivenBack
             && target.State is not (TargetState.Applied or TargetState.Skipped or TargetState.Removed)));
 
@@ -213,7 +226,7 @@ internal sealed partial class ModelDirector
     {
         var runtime = found.Runtime;
         var reasons = found.Pairs.Where(p => mode == DriftMode.Heal || p.NeverShown).Select(p => p.Name).ToList();
-        if (IsAway(runtime) || runtime.HealNotBefore > now() || (!found.IsBehind && reasons.Count == 0)
+        if (IsAway(runtime) || !CanBeSentTo(runtime) || runtime.HealNotBefore > now() || (!found.IsBehind && reasons.Count == 0)
             || runtime.SentGeneration != found.SentGeneration)
         {
             return;

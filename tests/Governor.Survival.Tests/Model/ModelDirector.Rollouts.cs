@@ -33,7 +33,10 @@ internal sealed partial class ModelDirector
 
     public IReadOnlyList<Mail> Handle(Hint hint)
     {
-        var rollout = Find(hint.Rollout);
+        // A hint may outlive its rollout: a restored database does not know it.
+        if (Rollouts.Find(r => r.Key == hint.Rollout) is not { } rollout || hint.Action >= actions.Count)
+            return [];
+
         switch (rollout.State, hint.Kind)
         {
             case (_, HintKind.Action):
@@ -48,13 +51,14 @@ internal sealed partial class ModelDirector
             case (RolloutStates.Aborting, not HintKind.Planned):
                 rollout.TouchedAt = now();
                 Deadlines(rollout);
+                RemoveUnused(rollout);
                 WindDown(rollout);
                 break;
             case (RolloutStates.RollingBack, not HintKind.Planned):
                 LookAtRollback(rollout);
                 break;
             case (RolloutStates.Succeeded or RolloutStates.CompletedWithDeferred or RolloutStates.CompletedWithFailures, HintKind.Next):
-                Sweep(rollout.Revision.Configuration);
+                Sweep(rollout.Revision.Item);
                 break;
         }
 
@@ -64,7 +68,7 @@ internal sealed partial class ModelDirector
     /// <summary>Supersedes every older open rollout of the configuration, except the one that it rolls back.</summary>
     private void Start(RolloutRow rollout)
     {
-        foreach (var older in Open(rollout.Key.Configuration)
+        foreach (var older in Open(rollout.Key.Item)
             .Where(r => r.Key.Revision < rollout.Key.Revision && r != rollout.RollbackOf).ToList())
         {
             Close(older, TargetState.Superseded, TargetState.Waiting, TargetState.Dispatched, TargetState.Deferred);
@@ -88,6 +92,7 @@ internal sealed partial class ModelDirector
     {
         rollout.TouchedAt = now();
         Deadlines(rollout);
+        RemoveUnused(rollout);
         GiveBackRejected(rollout);
         if (rollout.Failures > rollout.Policy.MaxFailures)
         {
@@ -99,7 +104,8 @@ internal sealed partial class ModelDirector
         var more = Dispatch(rollout);
         if (!more && rollout[TargetState.Waiting] == 0 && rollout[TargetState.Dispatched] == 0)
         {
-            rollout.Revision.Configuration.Stable = Math.Max(rollout.Revision.Configuration.Stable, rollout.Key.Revision);
+            if (!rollout.Revision.Item.IsCredential)
+                rollout.Revision.Item.Stable = Math.Max(rollout.Revision.Item.Stable, rollout.Key.Revision);
             End(rollout, rollout.Failures > 0 ? RolloutStates.CompletedWithFailures
                 : rollout[TargetState.Deferred] > 0 ? RolloutStates.CompletedWithDeferred : RolloutStates.Succeeded);
             outbox.Add(new Hint(rollout.Key, HintKind.Next));
@@ -152,13 +158,14 @@ internal sealed partial class ModelDirector
             action.Accepted ??= false;
         if (state is RolloutStates.Failed or RolloutStates.Aborted or RolloutStates.RolledBack)
         {
-            foreach (var target in rollout.Targets.Values.Where(t => t is { Attempts: > 0, GivenBack: false }
+            foreach (var target in rollout.Targets.Values.Where(t => t is { WasDispatched: true, GivenBack: false }
                 && t.State is not (TargetState.Applied or TargetState.Skipped or TargetState.Removed)))
             {
                 GiveBack(rollout, target);
             }
         }
 
+        EndRotation(rollout);
         if (rollout.RollbackOf is { } bad)
             Progress(bad);
     }
@@ -190,10 +197,11 @@ internal sealed partial class ModelDirector
     private void RollBackNow(RolloutRow rollout)
     {
         Close(rollout, TargetState.Cancelled, TargetState.Waiting, TargetState.Deferred, TargetState.Dispatched);
-        var configuration = rollout.Revision.Configuration;
+        var item = rollout.Revision.Item;
         (rollout.State, rollout.NextDueAt) = (RolloutStates.RollingBack, null);
-        rollout.RolledBackBy = Plan(Add(configuration, configuration.StableRevision?.Content), rollout.Policy, rollout, rollout.Targets.Values
-            .Where(t => (t.Attempts > 0 || t.State == TargetState.Skipped) && Runtimes.ContainsKey(t.RuntimeId)).Select(t => t.RuntimeId));
+        var former = item.IsCredential ? item.StableRevision! : Add(item, item.StableRevision?.Content);
+        rollout.RolledBackBy = Plan(former, rollout.Policy, rollout, rollout.Targets.Values
+            .Where(t => (t.WasDispatched || t.State == TargetState.Skipped) && Runtimes.ContainsKey(t.RuntimeId)).Select(t => t.RuntimeId));
     }
 
     private void LookAtRollback(RolloutRow rollout)
@@ -225,31 +233,32 @@ internal sealed partial class ModelDirector
     private bool DispatchOne(RolloutRow rollout, TargetRow target, RuntimeRow? runtime)
     {
         var revision = rollout.Revision;
-        var assigned = runtime?.Assignments.GetValueOrDefault(rollout.Key.Configuration);
-        var matches = runtime is not null && (revision.Matches(runtime.Region) || !Holds(Rule.AssignLooksAtTheSelectorAgain));
-        var wanted = matches && revision.Content is not null ? revision : null;
+        var assigned = runtime?.Assignments.GetValueOrDefault(rollout.Key.Item);
+        var matches = runtime is not null && (revision.Matches(runtime) || !Holds(Rule.AssignLooksAtTheSelectorAgain));
+        var wanted = matches && (revision.Content is not null || revision.Item.IsCredential) ? revision : null;
 
         // One that was dispatched its loss and has not shown it yet still has something to lose.
-        if (runtime is null or { State: RuntimeState.Deregistering } || (wanted is null && assigned is null && target.Attempts == 0))
+        if (runtime is null or { State: RuntimeState.Deregistering } || (wanted is null && assigned is null && (!target.WasDispatched || revision.Item.IsCredential)))
         {
             Move(rollout, target, TargetState.Removed);
         }
         else if (wanted is not null && assigned is not null && runtime.ReportedGeneration >= assigned.Generation
-            && Shows(runtime.Report.GetValueOrDefault(rollout.Key.Configuration), wanted.Digest) && ChangesNothing(runtime, wanted))
+            && Shows(runtime.Report.GetValueOrDefault(rollout.Key.Item), wanted.Digest) && ChangesNothing(runtime, wanted))
         {
             (target.Generation, target.Digest) = (assigned.Generation, wanted.Digest);
-            assigned.Revision = wanted;
+            Renumber(runtime, wanted);
             Move(rollout, target, TargetState.Skipped);
         }
-        else if (!CanBeSentTo(runtime))
+        else if (WhyNotSent(runtime, new Changes { [rollout.Key.Item] = wanted }) is { } reason)
         {
-            Move(rollout, target, TargetState.Deferred);
+            Defer(rollout, target, reason);
         }
         else
         {
-            if (target.Attempts++ == 0)
+            if (!target.WasDispatched)
                 target.Former = assigned?.Good;
-            Assign(runtime, new Changes { [rollout.Key.Configuration] = wanted }, Cause.Dispatch, revision);
+            target.Attempts++;
+            Assign(runtime, new Changes { [rollout.Key.Item] = wanted }, Cause.Dispatch, revision);
             (target.Generation, target.Digest) = (runtime.Generation, wanted?.Digest);
             (target.DispatchedAt, target.DeadlineAt) = (now(), now() + rollout.Policy.Deadline);
             Move(rollout, target, TargetState.Dispatched);

@@ -1,3 +1,4 @@
+using Governor.Director.Assignments;
 using Governor.Director.Rollouts;
 using Governor.Director.Runtimes;
 
@@ -9,16 +10,19 @@ namespace Governor.Survival.Tests.Model;
 /// <param name="off">A rule that does not hold in this variant.</param>
 internal sealed partial class ModelDirector(Func<long> now, Rule? off = null) : IDirector
 {
-    private readonly List<ActionRow> actions = [];
-    private readonly SortedDictionary<string, long> retired = new(StringComparer.Ordinal);
+    private List<ActionRow> actions = [];
+    private SortedDictionary<string, long> retired = new(StringComparer.Ordinal);
     private List<Mail> outbox = [];
     private long listeningSince;
 
-    public SortedDictionary<string, ConfigurationRow> Configurations { get; } = new(StringComparer.Ordinal);
+    public SortedDictionary<string, ItemRow> Configurations { get; private set; } = new(StringComparer.Ordinal);
 
-    public SortedDictionary<string, RuntimeRow> Runtimes { get; } = new(StringComparer.Ordinal);
+    /// <summary>By item.</summary>
+    public SortedDictionary<string, ItemRow> Credentials { get; private set; } = new(StringComparer.Ordinal);
 
-    public List<RolloutRow> Rollouts { get; } = [];
+    public SortedDictionary<string, RuntimeRow> Runtimes { get; private set; } = new(StringComparer.Ordinal);
+
+    public List<RolloutRow> Rollouts { get; private set; } = [];
 
     /// <summary>Called when a target moves.</summary>
     public Action<RolloutRow, TargetRow> Moved { get; init; } = (_, _) => { };
@@ -29,7 +33,7 @@ internal sealed partial class ModelDirector(Func<long> now, Rule? off = null) : 
     private bool Holds(Rule rule) => off != rule;
 
     private IEnumerable<RolloutRow> Open(string configuration) =>
-        Rollouts.Where(r => !r.IsFinal && r.Revision.Configuration.Name == configuration);
+        Rollouts.Where(r => !r.IsFinal && r.Revision.Item.Name == configuration);
 
     public RolloutRow Find(RolloutKey key) => Rollouts.Single(r => r.Key == key);
 
@@ -46,8 +50,14 @@ internal sealed partial class ModelDirector(Func<long> now, Rule? off = null) : 
     {
         rollout.Counters[(int)target.State]--;
         rollout.Counters[(int)to]++;
-        target.State = to;
+        (target.State, target.LacksKey) = (to, false);
         Moved(rollout, target);
+    }
+
+    private void Defer(RolloutRow rollout, TargetRow target, string reason)
+    {
+        Move(rollout, target, TargetState.Deferred);
+        target.LacksKey = reason == NoKey;
     }
 
     /// <summary><i>Accept</i>: revision, rollout with its targets, and the message that wakes the saga.</summary>
@@ -57,8 +67,12 @@ internal sealed partial class ModelDirector(Func<long> now, Rule? off = null) : 
         {
             if (content is null)
                 return [];
-            Configurations[configuration] = row = new ConfigurationRow(configuration, now());
+            row = new ItemRow(configuration, now());
         }
+
+        if (content?.Credentials().All(name => Credentials.ContainsKey(Items.OfCredential(name))) == false)
+            return [];
+        Configurations[configuration] = row;
 
         // The same content again is no change, if it is stable or on its way.
         var newest = row.Revisions.LastOrDefault();
@@ -75,16 +89,16 @@ internal sealed partial class ModelDirector(Func<long> now, Rule? off = null) : 
         return Sent();
     }
 
-    private static RevisionRow Add(ConfigurationRow row, Content? content)
+    private static RevisionRow Add(ItemRow row, Content? content)
     {
-        var revision = new RevisionRow(row, row.Revisions.Count + 1, content);
+        var revision = new RevisionRow(row, row.Revisions.Count + 1, content, content is null ? null : Digests.Of(content));
         row.Revisions.Add(revision);
         return revision;
     }
 
     private RolloutRow Plan(RevisionRow revision, Policy policy, RolloutRow? rollbackOf, IEnumerable<string> runtimeIds)
     {
-        var rollout = new RolloutRow(revision, policy) { TouchedAt = now(), RollbackOf = rollbackOf };
+        var rollout = new RolloutRow(revision, Rollouts.Count(r => r.Revision == revision), policy) { TouchedAt = now(), RollbackOf = rollbackOf };
         foreach (var runtimeId in runtimeIds)
             AddTarget(rollout, runtimeId);
         Rollouts.Add(rollout);
@@ -104,7 +118,7 @@ internal sealed partial class ModelDirector(Func<long> now, Rule? off = null) : 
     {
         if (!Runtimes.TryGetValue(runtimeId, out var runtime))
         {
-            var birth = retired.GetValueOrDefault(runtimeId);
+            var birth = Math.Max(restoredAt, retired.GetValueOrDefault(runtimeId));
             Runtimes[runtimeId] = runtime = new RuntimeRow(runtimeId)
             {
                 Region = region, StateSince = now(), Generation = birth, SentGeneration = birth, Birth = birth,
@@ -144,10 +158,11 @@ internal sealed partial class ModelDirector(Func<long> now, Rule? off = null) : 
             }
         }
 
-        foreach (var rollout in Rollouts.Where(r => !r.IsFinal))
+        // A rotation takes nobody in: who begins to use the credential is given the current version.
+        foreach (var rollout in Rollouts.Where(r => !r.IsFinal && !r.Revision.Item.IsCredential))
         {
             var revision = rollout.Revision;
-            var name = revision.Configuration.Name;
+            var name = revision.Item.Name;
             var target = rollout.Targets.GetValueOrDefault(runtime.Id);
             if (Begins(revision) && target is null or { State: TargetState.Removed }
                 && rollout.State is not (RolloutStates.Aborting or RolloutStates.RollingBack))
@@ -244,16 +259,19 @@ internal sealed partial class ModelDirector(Func<long> now, Rule? off = null) : 
         if (!Runtimes.TryGetValue(enrolment.RuntimeId, out var runtime))
             return [];
 
-        runtime.Enrolled = true;
+        var isFirstKey = runtime.Kid is null;
+        ShowKey(runtime, enrolment.Key.Kid);
         if (enrolment.Start || !(runtime.HeardAt is { } heard && now() - heard <= runtime.ReportInterval * 1.5))
-            AskForReport(runtime);
+            AskForReport(runtime, enrol: false);
+        if (isFirstKey)
+            ServeKeyed(runtime);
         return Sent();
     }
 
-    private void AskForReport(RuntimeRow runtime)
+    private void AskForReport(RuntimeRow runtime, bool? enrol = null)
     {
         runtime.Epoch = Math.Max(runtime.Epoch, runtime.Stamp.Epoch) + 1;
-        outbox.Add(new Ask(runtime.Id, runtime.Epoch, Enrol: !runtime.Enrolled));
+        outbox.Add(new Ask(runtime.Id, runtime.Epoch, enrol ?? runtime.NeedsKey));
     }
 
     public void ListenAgain() => listeningSince = now();

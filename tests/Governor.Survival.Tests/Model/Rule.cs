@@ -18,4 +18,13 @@ internal enum Rule
     AgentIgnoresLowerGenerations = 12,
     AgentTakesTheHighestOfABatch = 13,
     TheGenerationIsAMarkInTheRuntime = 14,
+    WhatIsReportedMayBeHeld = 15,
+    WhatWasSentMayBeHeldUntilALaterReport = 16,
+    RevocableWaitsForRestoredRuntimes = 17,
+    RevocableIsNotWhatIsAssigned = 18,
+    SeveralVersionsShowNone = 19,
+    SweepRunsForCredentials = 20,
+    AKeyChangeDefers = 21,
+    AgentKeepsTheSecretsOfWhatStays = 22,
+    AgentFailsWhatLacksItsNewSecret = 23,
 }

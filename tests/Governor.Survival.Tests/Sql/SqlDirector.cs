@@ -1,5 +1,7 @@
 using Governor.Contracts;
+using Governor.Director.Assignments;
 using Governor.Director.Configurations;
+using Governor.Director.Credentials;
 using Governor.Director.Drift;
 using Governor.Director.Operations;
 using Governor.Director.Persistence;
@@ -8,6 +10,7 @@ using Governor.Director.Rollouts;
 using Governor.Director.Runtimes;
 using Governor.Messaging;
 using Governor.Survival.Tests.Fleet;
+using Governor.Survival.Tests.Model;
 using MassTransit;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
@@ -16,11 +19,15 @@ using Microsoft.Extensions.Options;
 namespace Governor.Survival.Tests.Sql;
 
 /// <summary>The Director's own services on a database, without a bus.</summary>
-internal sealed class SqlDirector(IServiceProvider services, WorldClock clock, Sink sink, MarkedBroker broker) : ITwin
+/// <param name="start">Starts a Director's process, instead of the last one.</param>
+/// <param name="clock">The time.</param>
+/// <param name="sink">Takes what is sent.</param>
+/// <param name="broker">The broker.</param>
+internal sealed partial class SqlDirector(Func<IServiceProvider> start, WorldClock clock, Sink sink, MarkedBroker broker) : ITwin
 {
     private static readonly CancellationToken None = CancellationToken.None;
-    private readonly Dictionary<Guid, RolloutKey> rollouts = [];
-    private readonly List<Guid> actions = [];
+    private readonly SqlNames names = new();
+    private IServiceProvider services = start();
     private string tenant = "";
     private int histories;
 
@@ -29,8 +36,8 @@ internal sealed class SqlDirector(IServiceProvider services, WorldClock clock, S
     {
         // What is cached of revisions belongs to a tenant, so each history has one of its own.
         tenant = $"t{++histories}";
-        rollouts.Clear();
-        actions.Clear();
+        names.Clear();
+        restorations = 0;
         Run(async scope =>
         {
             var db = scope.GetRequiredService<DirectorDbContext>();
@@ -43,10 +50,7 @@ internal sealed class SqlDirector(IServiceProvider services, WorldClock clock, S
     {
         var handler = scope.GetRequiredService<ConfigurationHandler>();
         var change = new ChangeRequest(tenant, configuration, "a test", ExpectedRevision: null);
-        var how = RolloutPolicy.Default with
-        {
-            MaxConcurrency = policy.MaxConcurrency, MaxFailures = policy.MaxFailures, ProgressDeadline = TimeSpan.FromSeconds(policy.Deadline),
-        };
+        var how = How(policy);
         if (content is null)
         {
             await handler.DeleteAsync(change, how, None);
@@ -56,8 +60,16 @@ internal sealed class SqlDirector(IServiceProvider services, WorldClock clock, S
         var target = content.Region == Content.Everywhere ? new TargetSelector()
             : new TargetSelector(MatchLabels: Labels(content.Region));
         var whole = ConfigurationContent.Normalized(content.Components(), target, content.Priority, allowPlaintext: false);
-        Assert.Null((await handler.UpdateAsync(change, new ConfigurationRequest(whole, AllowEmpty: true, how), None)).Refusal);
+        var references = content.Credentials().Select(name => new CredentialReference("$", name, FleetKeys.Entry)).ToList();
+        var outcome = await handler.UpdateAsync(change, new ConfigurationRequest(whole, AllowEmpty: true, how, references), None);
+        Assert.True(outcome.Succeeded || outcome.Refusal!.Code == "unprocessable", outcome.Refusal?.Code);
     });
+
+    private static RolloutPolicy How(Policy policy) => RolloutPolicy.Default with
+    {
+        MaxConcurrency = policy.MaxConcurrency, MaxFailures = policy.MaxFailures, ProgressDeadline = TimeSpan.FromSeconds(policy.Deadline),
+        Overlap = TimeSpan.FromSeconds(ModelDirector.Overlap),
+    };
 
     private static Dictionary<string, string> Labels(string region) => new(StringComparer.Ordinal) { ["region"] = region };
 
@@ -68,16 +80,16 @@ internal sealed class SqlDirector(IServiceProvider services, WorldClock clock, S
         scope.GetRequiredService<Deregistration>().BeginAsync(tenant, runtimeId, force, expectedVersion: null, None));
 
     public IReadOnlyList<Mail> RequestAction(RolloutKey rollout, string action) => Run(async scope =>
-        actions.Add((await scope.GetRequiredService<RolloutActionHandler>().RequestAsync(IdOf(rollout), action, "a test", None))!.ActionId));
-
-    private Guid IdOf(RolloutKey key) => rollouts.Single(r => r.Value == key).Key;
+        names.AddAction((await scope.GetRequiredService<RolloutActionHandler>().RequestAsync(names.IdOf(rollout)!.Value, action, "a test", None))!.ActionId));
 
     /// <summary>What the saga's repository does around a step: the row is read, and saved with its state.</summary>
     public IReadOnlyList<Mail> Handle(Hint hint) => Run(async scope =>
     {
+        if (names.IdOf(hint.Rollout) is not { } id || (hint.Action is { } action && names.Action(action) is null))
+            return;
+
         var db = scope.GetRequiredService<DirectorDbContext>();
         await using var transaction = await db.Database.BeginTransactionAsync(None);
-        var id = IdOf(hint.Rollout);
         var rollout = await db.Rollouts.SingleAsync(r => r.CorrelationId == id, None);
         rollout.CurrentState = await StepAsync(scope.GetRequiredService<RolloutEngine>(), rollout, hint);
         await db.SaveChangesAsync(None);
@@ -90,7 +102,7 @@ internal sealed class SqlDirector(IServiceProvider services, WorldClock clock, S
         switch (rollout.CurrentState, hint.Kind)
         {
             case (_, HintKind.Action):
-                return await engine.ActAsync(rollout, actions[hint.Action!.Value], None);
+                return await engine.ActAsync(rollout, names.Action(hint.Action!.Value)!.Value, None);
             case (RolloutStates.Planned, HintKind.Planned or HintKind.Progressed):
                 return await engine.StartAsync(rollout, None);
             case (RolloutStates.Progressing, not HintKind.Planned):
@@ -109,12 +121,12 @@ internal sealed class SqlDirector(IServiceProvider services, WorldClock clock, S
 
     public IReadOnlyList<Mail> Record(IReadOnlyList<RuntimeReported> batch) => Run(async scope =>
     {
-        var progressed = await scope.GetRequiredService<ReportRecorder>().RecordAsync(batch, None);
+        var progressed = await scope.GetRequiredService<ReportRecorder>().RecordAsync([.. batch.Select(WithIds)], None);
         sink.Sent.AddRange(progressed.Select(id => new TargetsProgressed(id)));
     });
 
     public IReadOnlyList<Mail> Enrol(Enrolment enrolment) => Run(scope => Consumer<EnrolmentConsumer>(scope).Consume(
-        Batch(new AgentEnrolled(enrolment.RuntimeId, "standalone-kyma", "instance", new AgentPublicKey("kid", "EC", "P-256", "x", "y"),
+        Batch(new AgentEnrolled(enrolment.RuntimeId, "standalone-kyma", "instance", enrolment.Key,
             TimeSpan.FromSeconds(AgentProcess.ReportInterval), "1.0.0", enrolment.Start))));
 
     public IReadOnlyList<Mail> Provision(string runtimeId) => Run(scope =>
@@ -157,7 +169,7 @@ internal sealed class SqlDirector(IServiceProvider services, WorldClock clock, S
     public string Dump()
     {
         var text = "";
-        Run(async scope => text = await DatabaseText.ReadAsync(scope.GetRequiredService<DirectorDbContext>(), actions));
+        Run(async scope => text = await DatabaseText.ReadAsync(scope.GetRequiredService<DirectorDbContext>(), names));
         return text;
     }
 
@@ -185,31 +197,30 @@ internal sealed class SqlDirector(IServiceProvider services, WorldClock clock, S
 
     private IEnumerable<Mail> Mails(object message) => message switch
     {
-        ConfigurationUpdated m => [new Whole(m.RuntimeId, m.Generation, m.Desired)],
+        ConfigurationUpdated m => [Opened(m.RuntimeId, m.Generation, m.Desired)],
+        CredentialRotated m => [Opened(m.RuntimeId, m.Generation, m.Desired)],
+        CredentialVersionRevocable m => [new Revocable(Items.OfCredential(m.Credential), m.Version, names.LabelOf(m.VersionId))],
         ReportRequested m => [new Ask(m.RuntimeId, m.Epoch, m.Enrol)],
         RolloutPlanned m => [new Hint(KeyOf(m.RolloutId), HintKind.Planned)],
         DispatchNext m => [new Hint(KeyOf(m.RolloutId), HintKind.Next)],
         TargetsProgressed m => [new Hint(KeyOf(m.RolloutId), HintKind.Progressed)],
         RolloutDue m => [new Hint(KeyOf(m.RolloutId), HintKind.Due)],
-        RolloutActionRequested m => [new Hint(KeyOf(m.RolloutId), HintKind.Action, ActionOf(m.ActionId))],
+        RolloutActionRequested m => [new Hint(KeyOf(m.RolloutId), HintKind.Action, names.NumberOf(m.ActionId))],
         ProvisionRuntimes m => m.RuntimeIds.Select(id => new Provision(id)),
         DeprovisionRuntime m => [new Deprovision(m.RuntimeId)],
         _ => [], // public events
     };
 
-    /// <summary>A request is sent before it returns its id.</summary>
-    private int ActionOf(Guid id) => actions.IndexOf(id);
-
     private RolloutKey KeyOf(Guid id)
     {
-        if (!rollouts.TryGetValue(id, out var key))
+        if (!names.Knows(id))
         {
             using var scope = services.CreateScope();
             var row = scope.ServiceProvider.GetRequiredService<DirectorDbContext>().Rollouts.AsNoTracking().Single(r => r.CorrelationId == id);
-            rollouts[id] = key = new RolloutKey(row.Configuration, row.Revision);
+            names.Add(id, row.Item, row.Revision);
         }
 
-        return key;
+        return names.KeyOf(id)!.Value;
     }
 }
 

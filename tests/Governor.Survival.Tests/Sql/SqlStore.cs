@@ -1,5 +1,6 @@
 using System.Data.Common;
 using Governor.Director;
+using Governor.Director.Credentials;
 using Governor.Director.Persistence;
 using Governor.Messaging;
 using Governor.Survival.Tests.Fleet;
@@ -18,13 +19,23 @@ namespace Governor.Survival.Tests.Sql;
 internal sealed class SqlStore : IAsyncDisposable
 {
     private const string Variable = "GOVERNOR_TEST_POSTGRES";
-    private readonly WebApplication app;
+    private readonly Func<WebApplicationBuilder> build;
     private readonly Func<Task> drop;
+    private readonly Sink sink = new();
+    private readonly MarkedBroker broker = new();
+    private WebApplication? app;
 
-    private SqlStore(WebApplicationBuilder builder, Func<Task> drop)
+    private SqlStore(Func<WebApplicationBuilder> build, Func<Task> drop)
     {
-        this.drop = drop;
-        var (sink, broker) = (new Sink(), new MarkedBroker());
+        (this.build, this.drop) = (build, drop);
+        Director = new SqlDirector(Start, Clock, sink, broker);
+    }
+
+    /// <summary>Starts a process, instead of the last one.</summary>
+    private IServiceProvider Start()
+    {
+        ((IDisposable?)app)?.Dispose();
+        var builder = build();
         builder.Logging.ClearProviders();
         builder.Services.AddSingleton<TimeProvider>(Clock);
         builder.Services.AddSingleton(sink);
@@ -34,7 +45,7 @@ internal sealed class SqlStore : IAsyncDisposable
         builder.Services.ConfigureDbContext<DirectorDbContext>((scope, options) =>
             options.AddInterceptors(scope.GetRequiredService<Outbox>(), new WithoutSync()));
         app = builder.Build();
-        Director = new SqlDirector(app.Services, Clock, sink, broker);
+        return app.Services;
     }
 
     public WorldClock Clock { get; } = new();
@@ -44,14 +55,19 @@ internal sealed class SqlStore : IAsyncDisposable
     public static async Task<SqlStore> OnSqliteAsync()
     {
         var folder = Directory.CreateTempSubdirectory("governor-survival-").FullName;
-        var builder = Builder();
-        builder.AddDirectorOnSqlite(Path.Combine(folder, "director.db"));
-        return await PreparedAsync(new SqlStore(builder, () =>
+        return await PreparedAsync(new SqlStore(Build, () =>
         {
             Microsoft.Data.Sqlite.SqliteConnection.ClearAllPools();
             Directory.Delete(folder, recursive: true);
             return Task.CompletedTask;
         }));
+
+        WebApplicationBuilder Build()
+        {
+            var builder = Builder();
+            builder.AddDirectorOnSqlite(Path.Combine(folder, "director.db"));
+            return builder;
+        }
     }
 
     public static async Task<SqlStore> OnPostgresAsync()
@@ -69,9 +85,14 @@ internal sealed class SqlStore : IAsyncDisposable
             Database = name, Options = "-c synchronous_commit=off", MaxAutoPrepare = 300, AutoPrepareMinUsages = 2,
         };
         await ExecuteAsync(server, $"CREATE DATABASE \"{name}\"");
-        var builder = Builder(("ConnectionStrings:Director", own.ConnectionString));
-        builder.AddDirectorOnPostgres();
-        return await PreparedAsync(new SqlStore(builder, () => ExecuteAsync(server, $"DROP DATABASE IF EXISTS \"{name}\" WITH (FORCE)")));
+        return await PreparedAsync(new SqlStore(Build, () => ExecuteAsync(server, $"DROP DATABASE IF EXISTS \"{name}\" WITH (FORCE)")));
+
+        WebApplicationBuilder Build()
+        {
+            var builder = Builder(("ConnectionStrings:Director", own.ConnectionString));
+            builder.AddDirectorOnPostgres();
+            return builder;
+        }
     }
 
     private static WebApplicationBuilder Builder(params (string Key, string Value)[] settings)
@@ -86,9 +107,10 @@ internal sealed class SqlStore : IAsyncDisposable
 
     private static async Task<SqlStore> PreparedAsync(SqlStore store)
     {
-        await using var scope = store.app.Services.CreateAsyncScope();
+        await using var scope = store.app!.Services.CreateAsyncScope();
         await scope.ServiceProvider.GetRequiredService<DatabaseSetup>()
             .PrepareAsync(scope.ServiceProvider.GetRequiredService<DirectorDbContext>(), CancellationToken.None);
+        await store.app.Services.GetRequiredService<SealingKeys>().GetAsync(CancellationToken.None);
         return store;
     }
 
@@ -102,7 +124,7 @@ internal sealed class SqlStore : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await app.DisposeAsync();
+        await app!.DisposeAsync();
         await drop();
     }
 

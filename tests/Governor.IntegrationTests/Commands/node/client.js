@@ -5,17 +5,23 @@
 //   node client.js ask     stdin: {"url", "messages": [{"exchange", "body", "properties", "times"?, "answers"?}]}
 //   node client.js flood   stdin: {"url", "exchange", "messages": [as above], "total", "good": {"body", "every"}}
 //
-// "body" is text, so that it can be wrong. ask waits for "answers" answers to each message (default: one for each time that it
-// is sent), and prints them: [[{"type", "contentType", "body"}]]. In flood, "{n}" in the good body becomes its number; it waits for
-// the answers of the good ones, each counted once however often it comes, and prints {"accepted", "rejected"}.
+// "body" is text, so that it can be wrong. A message may have "seal": {"keyUrl", "entries", "subject", "lifetime"?}: then
+// "{sealedEntries}" in its body becomes the entries, sealed to the key that is there, for "lifetime" seconds. ask waits for "answers"
+// answers to each message (default: one for each time that it is sent), and prints them: [[{"type", "contentType", "body"}]]. In flood,
+// "{n}" in the good body becomes its number; it waits for the answers of the good ones, each counted once however often it comes, and
+// prints {"accepted", "rejected"}.
 
 const amqp = require('amqplib');
+const jose = require('jose');
 
 async function main(mode) {
   const input = JSON.parse(await text(process.stdin));
   const connection = await amqp.connect(input.url);
   const channel = await connection.createConfirmChannel();
   const { queue } = await channel.assertQueue('', { exclusive: true });
+  for (const message of input.messages) {
+    if (message.seal) message.body = message.body.replace('{sealedEntries}', await seal(message.seal));
+  }
   const result = mode === 'ask' ? await ask(channel, queue, input) : await flood(channel, queue, input);
   process.stdout.write(JSON.stringify(result));
   await connection.close();
@@ -69,6 +75,15 @@ async function flood(channel, replyTo, { exchange, messages, total, good }) {
   await channel.waitForConfirms();
   await all;
   return result;
+}
+
+async function seal({ keyUrl, entries, subject, lifetime }) {
+  const key = await (await fetch(keyUrl)).json();
+  return new jose.CompactEncrypt(new TextEncoder().encode(JSON.stringify(entries)))
+    .setProtectedHeader({
+      alg: 'ECDH-ES', enc: 'A256GCM', kid: key.kid, exp: Math.floor(Date.now() / 1000) + (lifetime ?? 600), sub: subject,
+    })
+    .encrypt(await jose.importJWK(key, 'ECDH-ES'));
 }
 
 function send(channel, { exchange, body, properties }, answering) {
