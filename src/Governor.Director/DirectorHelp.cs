@@ -12,12 +12,20 @@ internal static class DirectorHelp
                                       generations go up, so that every runtime is sent the whole. Needs
                                       ConnectionStrings__Director only. It refuses while a Director is at work; --force does not.
 
+        Governor.Director certificate FILE [PASSWORD]
+                                      make the certificate that encrypts what is stored of credentials, unless FILE is there
+
         Settings (environment variables; the same keys work in appsettings.json and as --Key:Name=value):
           ConnectionStrings__RabbitMq    amqp://user:password@host:port/vhost, amqps for TLS             required
           ConnectionStrings__Director    Npgsql connection string of the Director's database             required
           Urls                           HTTP addresses                                                  http://localhost:8080
           RabbitMq__QueueType            classic or quorum; cannot change once queues exist              classic
           Database__MigrateOnStart       bring the schema up to date at start                            true
+          DataProtection__CertificatePath  PKCS#12 file with an RSA key that encrypts what is stored of
+                                         credentials; `certificate` makes one                            required beyond loopback
+          DataProtection__CertificatePassword  its password                                              none
+          DataProtection__FormerCertificatePath, …FormerCertificatePassword
+                                         the one before: what it encrypted stays readable                none
           Drift__Interval                time between two drift runs, hh:mm:ss                           00:01:00
           Drift__Mode                    off, detect or heal                                             heal
           Drift__MaxSends                most runtimes that one drift run sends to                       2000

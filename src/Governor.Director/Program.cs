@@ -1,4 +1,5 @@
 using Governor.Director;
+using Governor.Director.Credentials;
 using Governor.Director.Operations;
 using Governor.Messaging;
 
@@ -16,6 +17,12 @@ try
         return 0;
     }
 
+    if (args is [CertificateCommand.Name, .. var file])
+    {
+        await CertificateCommand.RunAsync(file, TimeProvider.System, Console.Out);
+        return 0;
+    }
+
     var builder = WebApplication.CreateBuilder(args);
     var start = new StartUp(builder);
     builder.ListenOnLoopbackByDefault();
@@ -28,7 +35,7 @@ try
     app.MapDirector();
     app.SayWhereItListens();
     await start.RunAsync(app);
-    return 0;
+    return Environment.ExitCode; // not 0 where something had to stop it
 }
 catch (StartException e)
 {

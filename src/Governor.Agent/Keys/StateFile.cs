@@ -3,6 +3,8 @@ namespace Governor.Agent.Keys;
 /// <summary>A small file in an Agent's state folder: made once, kept for good, and readable by nobody else.</summary>
 internal static class StateFile
 {
+    private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(10);
+
     private const UnixFileMode OwnerFile = UnixFileMode.UserRead | UnixFileMode.UserWrite;
     private const UnixFileMode OwnerFolder = OwnerFile | UnixFileMode.UserExecute;
 
@@ -14,7 +16,7 @@ internal static class StateFile
         try
         {
             if (!File.Exists(path))
-                Create(path, make());
+                CreateAlone(path, make);
             return File.ReadAllBytes(path);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
@@ -25,7 +27,9 @@ internal static class StateFile
 
     internal static string PathOf(string statePath, string name) => Path.Combine(Path.GetFullPath(statePath), name);
 
-    private static void Create(string path, byte[] content)
+    /// <summary>Makes the file, unless another Agent of this runtime, which shares the folder, is first: its content is the one then.
+    /// Moving a file onto a free name does not tell them apart, since the name is looked at before it is taken.</summary>
+    private static void CreateAlone(string path, Func<byte[]> make)
     {
         var folder = Path.GetDirectoryName(path)!;
         if (OperatingSystem.IsWindows())
@@ -33,6 +37,35 @@ internal static class StateFile
         else
             Directory.CreateDirectory(folder, OwnerFolder);
 
+        FileStream? held = null;
+        IOException? why = null;
+        if (!SpinWait.SpinUntil(() => File.Exists(path) || TryLock(path + ".lock", out held, out why), LongestWait))
+            throw why!;
+        using (held)
+        {
+            if (!File.Exists(path))
+                Create(path, folder, make());
+        }
+    }
+
+    private static bool TryLock(string path, out FileStream? held, out IOException? why)
+    {
+        (held, why) = (null, null);
+        try
+        {
+            // Ends with the process, however that ends.
+            held = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, bufferSize: 1, FileOptions.DeleteOnClose);
+            return true;
+        }
+        catch (IOException e)
+        {
+            why = e; // held by another, most likely
+            return false;
+        }
+    }
+
+    private static void Create(string path, string folder, byte[] content)
+    {
         var temporary = Path.Combine(folder, $".{Path.GetFileName(path)}.{Guid.NewGuid():n}.tmp");
         try
         {
@@ -46,10 +79,6 @@ internal static class StateFile
             }
 
             File.Move(temporary, path, overwrite: false);
-        }
-        catch (IOException) when (File.Exists(path))
-        {
-            // Another Agent of this runtime shares the folder and was first: its content is the one.
         }
         finally
         {

@@ -1,3 +1,4 @@
+using System.Text;
 using Governor.Director.Assignments;
 using Governor.Director.Persistence;
 using Governor.Director.Rollouts;
@@ -58,7 +59,7 @@ internal sealed class CredentialHandler(
             Tenant = credential.Tenant, Credential = credential.Name, Version = credential.NewestVersion + 1, VersionId = versionId,
             Stage = VersionStage.Pending, StageSince = now, Entries = vault.Protect(versionId, request.Entries),
             Keys = [.. request.Entries.Keys.Order(StringComparer.Ordinal)],
-            Size = request.Entries.Sum(e => System.Text.Encoding.UTF8.GetByteCount(e.Key) + System.Text.Encoding.UTF8.GetByteCount(e.Value)),
+            Size = request.Entries.Sum(e => Encoding.UTF8.GetByteCount(e.Key) + Encoding.UTF8.GetByteCount(e.Value)),
             Overlap = request.Policy.Overlap, ExpiresAt = request.ExpiresAt, CreatedAt = now, CreatedBy = requestedBy,
         };
     }

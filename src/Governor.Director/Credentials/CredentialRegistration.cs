@@ -76,55 +76,41 @@ internal static class CredentialRegistration
         }
     }
 
-    /// <summary>What the server is told to listen at; without a word it listens on loopback.</summary>
+    /// <summary>Whether the server is told of no address that others reach; without a word it listens on loopback. What is no address is
+    /// left to the server, which says so.</summary>
     private static bool ListensOnLoopbackOnly(ConfigurationManager configuration) =>
-        configuration["HTTP_PORTS"] is null && configuration["HTTPS_PORTS"] is null
-        && (configuration["Urls"] ?? "").Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)
-            .Concat(configuration.GetSection("Kestrel:Endpoints").GetChildren().Select(endpoint => endpoint["Url"]).OfType<string>())
-            .All(IsLoopback);
-
-    private static bool IsLoopback(string url)
-    {
-        string host;
-        try
-        {
-            host = BindingAddress.Parse(url).Host;
-        }
-        catch (FormatException)
-        {
-            return true; // nobody can listen there, and the server says so
-        }
-
-        return host.Equals("localhost", StringComparison.OrdinalIgnoreCase)
-            || (System.Net.IPAddress.TryParse(host.Trim('[', ']'), out var address) && System.Net.IPAddress.IsLoopback(address));
-    }
+        configuration.GetSection("Kestrel:Endpoints").GetChildren().Select(endpoint => endpoint["Url"] ?? "")
+            .Concat((configuration["Urls"] ?? "").Split(';', StringSplitOptions.TrimEntries))
+            .Where(url => url.Contains("://", StringComparison.Ordinal))
+            .All(Listen.IsLoopback);
 }
 
 /// <summary>Makes the keys before anything needs them, so that none is made inside another's transaction; and says what their
 /// protection is worth.</summary>
 internal sealed partial class ProtectionStart(
-    SealingKeys keys, IKeyManager ring, IConfiguration configuration, ILogger<ProtectionStart> logger) : IHostedService
+    SealingKeys keys, IKeyManager ring, IConfiguration configuration, IHostApplicationLifetime lifetime,
+    ILogger<ProtectionStart> logger) : IHostedService
 {
     public async Task StartAsync(CancellationToken cancellationToken)
     {
-        var hasCertificate = configuration["DataProtection:CertificatePath"] is not null;
         try
         {
-            // Asked first: who opens none of the keys would add one of their own to them.
+            // Asked first: whoever can open none of the keys would add one of their own, without a certificate in clear, and that
+            // would be the one that all Directors use from then on.
             if (ring.GetAllKeys() is { Count: > 0 } present && !present.Any(CanOpen))
                 throw new CryptographicException("None of the keys can be opened.");
             await keys.GetAsync(cancellationToken);
         }
-        catch (CryptographicException e)
+        catch (CryptographicException)
         {
-            throw new StartException(
-                hasCertificate
-                    ? "DataProtection__CertificatePath is another certificate than the one that encrypted what this database stores of credentials: set it to that one, or, if the certificate was replaced, set DataProtection__FormerCertificatePath to it."
-                    : "DataProtection__CertificatePath is missing, and what this database stores of credentials is encrypted by a certificate: set it to that one.",
-                e);
+            // With another certificate than the others' it must not take part: what it sent would lack its secrets.
+            LogUnreadable();
+            Environment.ExitCode = 1;
+            lifetime.StopApplication();
+            await Task.Delay(Timeout.InfiniteTimeSpan, cancellationToken);
         }
 
-        if (!hasCertificate)
+        if (configuration["DataProtection:CertificatePath"] is null)
             LogUnprotected();
     }
 
@@ -145,4 +131,8 @@ internal sealed partial class ProtectionStart(
     [LoggerMessage(2902, LogLevel.Warning,
         "DataProtection__CertificatePath is not set: whoever has a dump of the database can decrypt the credentials in it")]
     private partial void LogUnprotected();
+
+    [LoggerMessage(2903, LogLevel.Critical,
+        "What the database holds of credentials cannot be opened: DataProtection__CertificatePath is not the certificate that encrypted its key ring. Start with that one; if it is gone for good, the runbook says what to do. Stopping")]
+    private partial void LogUnreadable();
 }

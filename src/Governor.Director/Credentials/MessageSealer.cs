@@ -1,4 +1,5 @@
 using System.Data;
+using System.Security.Cryptography;
 using System.Text.Json;
 using Governor.Contracts;
 using Governor.Director.Assignments;
@@ -9,7 +10,7 @@ using Microsoft.EntityFrameworkCore;
 namespace Governor.Director.Credentials;
 
 /// <summary>Seals to each runtime the credential versions that its message assigns, and notes that it may hold them.</summary>
-internal sealed class MessageSealer(DirectorDbContext db, Vault vault)
+internal sealed partial class MessageSealer(DirectorDbContext db, Vault vault, ILogger<MessageSealer> logger)
 {
     /// <summary>Reads, and locks until the transaction ends, the versions that some members are to be sent.</summary>
     /// <exception cref="DBConcurrencyException">A version was announced as revocable meanwhile: it is sent to nobody any more.</exception>
@@ -27,9 +28,28 @@ internal sealed class MessageSealer(DirectorDbContext db, Vault vault)
         if (versions.Find(v => v.RevocableAt is not null || v.Entries is null) is { } gone)
             throw new DBConcurrencyException($"Version {gone.Version} of credential '{gone.Credential}' has become revocable meanwhile.");
         return new SealedVersions(versions.ToDictionary(
-            v => v.VersionId, v => new CredentialSecrets(v.Credential, v.VersionId, vault.Unprotect(v.VersionId, v.Entries!)),
+            v => v.VersionId, v => new CredentialSecrets(v.Credential, v.VersionId, Open(v)),
             StringComparer.Ordinal));
     }
+
+    /// <summary>The entries; none if the key ring that protected them is gone: what needs them fails in the runtime, which keeps its last
+    /// good content, and everything else goes on.</summary>
+    private IReadOnlyDictionary<string, string> Open(CredentialVersion version)
+    {
+        try
+        {
+            return vault.Unprotect(version.VersionId, version.Entries!);
+        }
+        catch (CryptographicException)
+        {
+            LogUnreadable(version.Version, version.Credential);
+            return new Dictionary<string, string>();
+        }
+    }
+
+    [LoggerMessage(2904, LogLevel.Error,
+        "The entries of version {Version} of credential {Credential} cannot be opened, and are sent to nobody; rotate the credential")]
+    private partial void LogUnreadable(int version, string credential);
 
     /// <summary>Notes what runtimes may hold from this transaction on.</summary>
     public async Task NoteAsync(IEnumerable<(FleetMember Member, long Generation)> sent, DateTimeOffset now, CancellationToken cancellationToken)

@@ -31,6 +31,9 @@ internal sealed class Revocation(DirectorDbContext db, TimeProvider clock)
         string tenant, string name, int number, string runtimeId, string reason, string waivedBy, CancellationToken cancellationToken)
     {
         await using var transaction = await db.JoinTransactionAsync(cancellationToken);
+        // The runtime first, as whoever sends to it and whoever records its reports does.
+        await db.Database.ExecuteSqlRawAsync(
+            $"SELECT runtime_id FROM runtimes WHERE runtime_id = @id{db.ForUpdate()}", [db.Parameter("id", runtimeId)], cancellationToken);
         if (await LockAsync(tenant, name, number, cancellationToken) is not { } version)
             return await MissingAsync(tenant, name, number, cancellationToken);
 

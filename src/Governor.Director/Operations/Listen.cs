@@ -28,7 +28,8 @@ internal static partial class Listen
         }
     });
 
-    private static bool IsLoopback(string address) =>
+    /// <summary>Whether only this machine reaches an address.</summary>
+    public static bool IsLoopback(string address) =>
         BindingAddress.Parse(address) is var binding
         && (binding.Host == "localhost" || (IPAddress.TryParse(binding.Host, out var ip) && IPAddress.IsLoopback(ip)));
 

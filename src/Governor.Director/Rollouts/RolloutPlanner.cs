@@ -35,7 +35,7 @@ internal sealed class RolloutPlanner(DirectorDbContext db, IPublishEndpoint bus,
         db.Events.Add(new RolloutEvent
         {
             RolloutId = rollout.CorrelationId, Number = 1, At = now, Kind = RolloutStates.Planned,
-            Detail = $"revision {revision.Revision}, {runtimeIds.Count} target(s), requested by {requestedBy}",
+            Detail = $"{(Items.IsCredential(revision.Item) ? "version" : "revision")} {revision.Revision}, {runtimeIds.Count} target(s), requested by {requestedBy}",
         });
         await bus.Publish(new RolloutPlanned(rollout.CorrelationId), cancellationToken);
         await db.SaveChangesAsync(cancellationToken);

@@ -90,7 +90,8 @@ internal sealed class Sweeper(DirectorDbContext db, Assigner assigner, RevisionC
                 where v.Stage == VersionStage.Current
                 let item = Items.CredentialPrefix + v.Credential
                 where !db.Rollouts.Any(r => r.Tenant == v.Tenant && r.Item == item && r.EndedAt == null)
-                    && db.Assignments.Any(a => a.Item == item && a.Revision < v.Version)
+                    && db.Assignments.Any(a => a.Item == item && a.Revision < v.Version
+                        && db.Runtimes.Any(r => r.RuntimeId == a.RuntimeId && r.Tenant == v.Tenant))
                 orderby v.Tenant, v.Credential
                 select new { v.Tenant, Item = item })
             .ToListAsync(cancellationToken));

@@ -48,7 +48,11 @@ internal sealed class Readiness(DirectorDbContext db, Assigner assigner, Revisio
     {
         await using var transaction = await db.JoinTransactionAsync(cancellationToken);
         var (fleet, progressed) = await UndeferAsync(runtimeIds, now, makeReady: false, cancellationToken);
-        await SendAsync(fleet.Members.Values.Where(m => m.Runtime.ReportedGeneration < m.Runtime.Generation), cancellationToken);
+        // What was sent without secrets has arrived, or will; what was sealed to a key that was not trusted has not been opened.
+        await SendAsync(
+            fleet.Members.Values.Where(m => m.Runtime.SentGeneration < m.Runtime.Generation
+                || (m.Runtime.ReportedGeneration < m.Runtime.Generation && m.Credentials().Any())),
+            cancellationToken);
         foreach (var rolloutId in progressed)
             await bus.Publish(new TargetsProgressed(rolloutId), cancellationToken);
         await db.SaveChangesAsync(cancellationToken);

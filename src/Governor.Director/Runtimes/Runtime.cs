@@ -1,3 +1,5 @@
+using System.Text.Json;
+using Governor.Contracts;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Metadata.Builders;
 
@@ -83,7 +85,7 @@ internal sealed class Runtime
     public bool NeedsKey => Kid is null || (UntrustedKid is not null && UntrustedKey is null);
 
     /// <summary>Takes what a report says of the Agent's key.</summary>
-    public void HearsKey(Governor.Contracts.RuntimeReported report)
+    public void HearsKey(RuntimeReported report)
     {
         if (report.UnopenedGeneration is null)
         {
@@ -99,9 +101,9 @@ internal sealed class Runtime
 
     /// <summary>Takes a key that its Agent shows: the first one is pinned.</summary>
     /// <returns>Whether it is another one than the pinned, and new.</returns>
-    public bool Shows(Governor.Contracts.AgentPublicKey key)
+    public bool Shows(AgentPublicKey key)
     {
-        var json = System.Text.Json.JsonSerializer.Serialize(key, System.Text.Json.JsonSerializerOptions.Web);
+        var json = JsonSerializer.Serialize(key, JsonSerializerOptions.Web);
         if (Kid is null)
             (Kid, PublicKey) = (key.Kid, json);
         if (Kid == key.Kid)

@@ -147,7 +147,8 @@ public sealed class CommandTests : DirectorTests
             async () => (await Host.GetAsync($"/admin/rollouts/{rolloutId}/actions/{accepted.ActionId}")).Text("outcome") != "pending",
             "the saga's answer");
         Host["eu-1"].IsMute = false;
-        await Host.RecordAsync(Host["eu-1"].Report());
+        // Whether the rollback has reached it already or not.
+        await Host.RecordAsync(Host["eu-1"].Handle(Host["eu-1"].Newest));
         var rollout = await Host.UntilRolloutAsync(rolloutId, "RolledBack");
         Assert.Contains("billing", rollout.Text("reason"), StringComparison.Ordinal);
         await Host.UntilRolloutAsync(rollout.Text("rolledBackBy")!, "Succeeded");

@@ -82,7 +82,6 @@ public sealed class CertificateTests : IDisposable
     [InlineData("Urls", "http://*:0")]
     [InlineData("Urls", "http://[::]:0")]
     [InlineData("Urls", "http://127.0.0.1:0;http://0.0.0.0:0")]
-    [InlineData("ASPNETCORE_HTTP_PORTS", "0")]
     [InlineData("Kestrel__Endpoints__Http__Url", "http://0.0.0.0:0")]
     public async Task Given_a_director_that_listens_beyond_loopback_without_a_certificate_When_it_starts_Then_it_refuses_in_one_line(string key, string value)
     {

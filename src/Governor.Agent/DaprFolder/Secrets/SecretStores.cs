@@ -32,7 +32,8 @@ internal sealed class SecretStores(string folder, string seenAs, SecretMacs macs
             ? JsonSerializer.Deserialize<Dictionary<string, Dictionary<string, string>>>(content)
             : null;
 
-    /// <summary>The credential versions that are there. One whose store is not as it was written is told as tampered.</summary>
+    /// <summary>The credential versions that are there. One whose store is not as it was written is told as tampered as well: nobody
+    /// knows what of it is still there.</summary>
     internal IReadOnlyList<ReportedCredential> Observe(FolderMark mark, FolderSnapshot found)
     {
         var known = macs.Load();
@@ -47,7 +48,12 @@ internal sealed class SecretStores(string folder, string seenAs, SecretMacs macs
             var versions = marked is null
                 ? SecretSet.Parse(store?.Versions ?? "")
                 : marked.Credentials.Select(credential => (credential.Key, credential.Value.VersionId));
-            held.UnionWith(versions.Select(version => new ReportedCredential(version.Item1, isWhole ? version.Item2 : Tampered)));
+            foreach (var (name, versionId) in versions)
+            {
+                held.Add(new ReportedCredential(name, versionId));
+                if (!isWhole)
+                    held.Add(new ReportedCredential(name, Tampered));
+            }
         }
 
         return [.. held.OrderBy(credential => credential.Name, StringComparer.Ordinal).ThenBy(credential => credential.VersionId, StringComparer.Ordinal)];

@@ -144,7 +144,7 @@ public sealed class SecretFailureTests : SecretScenario
         File.WriteAllText(PathOf(SecretFile("logs@x", "orders@v1")), """{"orders":{"token":"evil"},"logs":{"key":"evil","user":"evil"}}""");
         await RefuseAsync(Orders("v2"));
         Assert.Equal([SecretFile("logs@x", "orders@v1")], SecretFiles);
-        Assert.Equal(["logs@tampered", "orders@tampered"], Held);
+        Assert.Equal(["logs@tampered", "logs@x", "orders@tampered", "orders@v1"], Held);
     }
 
     [Theory]
@@ -154,7 +154,7 @@ public sealed class SecretFailureTests : SecretScenario
     {
         await ApplyAsync([Orders("v1")], Shop());
         File.WriteAllText(PathOf(theFile ? SecretFile("orders@v1") : StoreFile("orders@v1")), "changed");
-        Assert.Equal(["orders@tampered"], Held);
+        Assert.Equal(["orders@tampered", "orders@v1"], Held);
         await RefuseAsync(Orders("v1"));
         Assert.Equal(["orders@v1"], Held);
         Assert.Equal("t0p-s3cretv1", Resolve("sink", "orders", "token"));

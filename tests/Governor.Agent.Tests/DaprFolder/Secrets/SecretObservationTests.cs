@@ -15,7 +15,7 @@ public sealed class SecretObservationTests : SecretScenario
     {
         await ApplyAsync([Orders("v1")], Shop());
         File.WriteAllText(PathOf(SecretFile("orders@v1")), content);
-        Assert.Equal(["orders@tampered"], Held);
+        Assert.Equal(["orders@tampered", "orders@v1"], Held);
         AssertShows(Shop()); // the configuration itself is as it was
 
         await RepairedAsync();
@@ -32,7 +32,7 @@ public sealed class SecretObservationTests : SecretScenario
 
         await ApplyAsync([Orders("v1")], Shop());
         File.SetUnixFileMode(PathOf(SecretFile("orders@v1")), mode);
-        Assert.Equal(["orders@tampered"], Held);
+        Assert.Equal(["orders@tampered", "orders@v1"], Held);
 
         await RepairedAsync();
         Assert.Equal(OwnerOnly, File.GetUnixFileMode(PathOf(SecretFile("orders@v1"))));
@@ -46,7 +46,7 @@ public sealed class SecretObservationTests : SecretScenario
     {
         await ApplyAsync([Orders("v1")], Shop());
         File.WriteAllText(PathOf(StoreFile("orders@v1")), content);
-        Assert.Equal(["orders@tampered"], Held);
+        Assert.Equal(["orders@tampered", "orders@v1"], Held);
         await RepairedAsync();
     }
 
@@ -55,7 +55,7 @@ public sealed class SecretObservationTests : SecretScenario
     {
         await ApplyAsync([Orders("v1")], Shop());
         File.Delete(PathOf(StoreFile("orders@v1")));
-        Assert.Equal(["orders@tampered"], Held);
+        Assert.Equal(["orders@tampered", "orders@v1"], Held);
         await RepairedAsync();
     }
 
@@ -74,7 +74,7 @@ public sealed class SecretObservationTests : SecretScenario
         await ApplyAsync([Orders("v1"), Logs("x")],
             Desired.Configuration("shop", Desired.Referring("sink", "one", "orders/token"), Desired.Referring("both", "one", "orders/token", "logs/key")));
         File.WriteAllText(PathOf(SecretFile("logs@x", "orders@v1")), "{}");
-        Assert.Equal(["logs@tampered", "orders@tampered", "orders@v1"], Held);
+        Assert.Equal(["logs@tampered", "logs@x", "orders@tampered", "orders@v1"], Held);
         File.Delete(PathOf(SecretFile("logs@x", "orders@v1")));
         Assert.Equal(["orders@v1"], Held);
     }
@@ -93,7 +93,7 @@ public sealed class SecretObservationTests : SecretScenario
         else
             File.WriteAllText(MacsPath, content);
         Restart();
-        Assert.Equal(["orders@tampered"], Held);
+        Assert.Equal(["orders@tampered", "orders@v1"], Held);
 
         Age(SecretFile("orders@v1"), StoreFile("orders@v1"), "sink.yaml");
         await RepairedAsync();
@@ -110,7 +110,7 @@ public sealed class SecretObservationTests : SecretScenario
 
         var other = new DaprFolderApplier(Options(Resources), new byte[32], TimeProvider.System,
             NullLogger.Instance);
-        Assert.Equal("tampered", Assert.Single(other.Observe().Credentials).VersionId);
+        Assert.Equal(["tampered", "v1"], other.Observe().Credentials.Select(held => held.VersionId));
     }
 
     [Fact]
@@ -120,7 +120,7 @@ public sealed class SecretObservationTests : SecretScenario
             Desired.Configuration("shop", Desired.Referring("sink", "one", "orders/token", "logs/key")));
         File.Delete(PathOf(".governor.json"));
         Restart();
-        Assert.Equal(["logs@tampered", "orders@tampered"], Held);
+        Assert.Equal(["logs@tampered", "logs@x", "orders@tampered", "orders@v1"], Held);
 
         await ApplyAsync([Orders("v1"), Logs("x")],
             Desired.Configuration("shop", Desired.Referring("sink", "one", "orders/token", "logs/key")));
@@ -154,8 +154,7 @@ public sealed class SecretObservationTests : SecretScenario
         AtomicFile.Write(file, secrets, secret: true);
         Restart();
 
-        Assert.Contains("orders@tampered", Held);
-        Assert.DoesNotContain("orders@v2", Held);
+        Assert.Equal(["orders@tampered", "orders@v1", "orders@v2"], Held); // the new one is there, and not for sure
         AssertShows(Shop());
         Assert.Equal("t0p-s3cretv1", Resolve("sink", "orders", "token"));
 
@@ -182,7 +181,7 @@ public sealed class SecretObservationTests : SecretScenario
         AtomicFile.Write(PathOf(SecretFile("orders@v1")), file, secret: true);
         File.WriteAllBytes(PathOf(StoreFile("orders@v1")), store);
 
-        Assert.Equal(["orders@tampered", "orders@v2"], Held);
+        Assert.Equal(["orders@tampered", "orders@v1", "orders@v2"], Held);
         await ApplyAsync([Orders("v2")], Shop());
         Assert.Equal(["orders@v2"], Held);
         Assert.Equal([SecretFile("orders@v2")], SecretFiles);
