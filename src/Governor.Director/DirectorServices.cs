@@ -136,7 +136,7 @@ internal static class DirectorServices
             ["Logging:LogLevel:Microsoft.EntityFrameworkCore.Update"] = "None",
             // Whoever asks /health/ready is told; an error in the log each time would drown what is one.
             ["Logging:LogLevel:Microsoft.Extensions.Diagnostics.HealthChecks"] = "None",
-            // That the key ring is stored unencrypted, or cannot be opened, is said by the Director, with the setting that changes it.
+            // Says of a key ring that is unprotected, or that it cannot open, what the Director says itself, with the remedy.
             ["Logging:LogLevel:Microsoft.AspNetCore.DataProtection.KeyManagement.XmlKeyManager"] = "None",
             ["Logging:LogLevel:MassTransit"] = "Warning",
             ["Logging:LogLevel:Quartz"] = "Warning",

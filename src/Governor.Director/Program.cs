@@ -35,7 +35,7 @@ try
     app.MapDirector();
     app.SayWhereItListens();
     await start.RunAsync(app);
-    return 0;
+    return Environment.ExitCode; // not 0 where something had to stop it
 }
 catch (StartException e)
 {

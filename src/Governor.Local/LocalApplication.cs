@@ -29,7 +29,7 @@ internal static class LocalApplication
             app.MapDirector();
             app.SayWhereItListens();
             await start.RunAsync(app);
-            return 0;
+            return Environment.ExitCode; // not 0 where something had to stop it
         }
         catch (Exception e) when (e is StartException or AgentSettingsException)
         {

@@ -53,7 +53,10 @@ internal sealed record Provision(string RuntimeId) : Mail;
 internal sealed record Deprovision(string RuntimeId) : Mail;
 
 /// <summary>From an Agent: it has started, or nothing is delivered to it.</summary>
-internal sealed record Enrolment(string RuntimeId, bool Start, AgentPublicKey Key) : Mail;
+internal sealed record Enrolment(string RuntimeId, bool Start, AgentPublicKey Key) : Mail
+{
+    public override string ToString() => $"Enrolment {RuntimeId}{(Start ? " at a start" : "")} with key {Fleet.FleetKeys.IndexOf(Key.Kid)}";
+}
 
 /// <summary>From the broker: a message found no queue.</summary>
 internal sealed record Undeliverable(string RuntimeId, long Generation) : Mail;

@@ -7,7 +7,7 @@ namespace Governor.Survival.Tests;
 /// fails in the same way, and what happens in it.</summary>
 internal static class Survival
 {
-    /// <summary>Set to a seed, it makes every test run the history of that seed alone.</summary>
+    /// <summary>Set to a seed, it makes every test run the history of that seed alone, or as many from there as the other says.</summary>
     private const string SeedVariable = "GOVERNOR_SURVIVAL_SEED";
 
     /// <summary>Set to a number, it makes each test run so many histories: for a long search.</summary>
@@ -25,7 +25,7 @@ internal static class Survival
         var first = (ulong)Random.Shared.NextInt64();
         if (Environment.GetEnvironmentVariable(SeedVariable) is { Length: > 0 } only)
             (first, histories) = (ulong.Parse(only), 1);
-        else if (Environment.GetEnvironmentVariable(CountVariable) is { Length: > 0 } count)
+        if (Environment.GetEnvironmentVariable(CountVariable) is { Length: > 0 } count)
             histories = int.Parse(count);
         if (Find(first, histories, run, mostOperations) is { } found)
             Assert.Fail(Explain(found.Seed, found.History, found.Failure, run));

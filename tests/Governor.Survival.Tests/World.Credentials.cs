@@ -61,8 +61,9 @@ internal sealed partial class World
         || whole.Desired.Credentials.Any(c => c.Name == credential && Agent(runtime).Runtime.Secrets.GetValueOrDefault(credential) == c.VersionId);
 
     /// <summary>A runtime is brought an older version only by what gives back or rolls back.</summary>
-    private static void CheckVersion(RuntimeRow runtime, RevisionRow? old, RevisionRow revision, Cause cause) =>
-        Require(!revision.Item.IsCredential || old is null || revision.Number >= old.Number || cause is Cause.GiveBack or Cause.Dispatch,
+    private void CheckVersion(RuntimeRow runtime, RevisionRow? old, RevisionRow revision, Cause cause) =>
+        Require(!revision.Item.IsCredential || old is null || revision.Number >= old.Number || cause == Cause.GiveBack
+            || (cause == Cause.Dispatch && model.Rollouts.Exists(r => r.Revision == revision && r is { IsFinal: false, RollbackOf: not null })),
             "an older version is brought", () => $"{revision.Key} after {old?.Key} to {runtime.Id} by {cause}");
 
     private void CheckSentVersions(Whole whole)

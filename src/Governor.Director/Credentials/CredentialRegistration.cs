@@ -4,6 +4,7 @@ using Governor.Director.Operations;
 using Governor.Director.Persistence;
 using Microsoft.AspNetCore.DataProtection;
 using Microsoft.AspNetCore.DataProtection.KeyManagement;
+using Microsoft.EntityFrameworkCore;
 
 namespace Governor.Director.Credentials;
 
@@ -88,29 +89,40 @@ internal static class CredentialRegistration
 /// <summary>Makes the keys before anything needs them, so that none is made inside another's transaction; and says what their
 /// protection is worth.</summary>
 internal sealed partial class ProtectionStart(
-    SealingKeys keys, IKeyManager ring, IConfiguration configuration, ILogger<ProtectionStart> logger) : IHostedService
+    SealingKeys keys, IKeyManager ring, IServiceScopeFactory scopes, IConfiguration configuration, IHostApplicationLifetime lifetime,
+    ILogger<ProtectionStart> logger) : IHostedService
 {
     public async Task StartAsync(CancellationToken cancellationToken)
     {
-        var hasCertificate = configuration["DataProtection:CertificatePath"] is not null;
         try
         {
-            // Asked first: who opens none of the keys would add one of their own to them.
+            // Asked first: whoever can open none of the keys would add one of their own, without a certificate in clear, and that
+            // would be the one that all Directors use from then on.
             if (ring.GetAllKeys() is { Count: > 0 } present && !present.Any(CanOpen))
                 throw new CryptographicException("None of the keys can be opened.");
             await keys.GetAsync(cancellationToken);
         }
-        catch (CryptographicException e)
+        catch (CryptographicException)
         {
-            throw new StartException(
-                hasCertificate
-                    ? "DataProtection__CertificatePath is another certificate than the one that encrypted what this database stores of credentials: set it to that one, or, if the certificate was replaced, set DataProtection__FormerCertificatePath to it. If it is gone for good, the runbook says what to do."
-                    : "DataProtection__CertificatePath is missing, and what this database stores of credentials is encrypted by a certificate: set it to that one.",
-                e);
+            // With another certificate than the others' it must not take part: what it sent would lack its secrets.
+            LogUnreadable();
+            Environment.ExitCode = 1;
+            lifetime.StopApplication();
+            await Task.Delay(Timeout.InfiniteTimeSpan, cancellationToken);
         }
 
-        if (!hasCertificate)
+        if (configuration["DataProtection:CertificatePath"] is null)
             LogUnprotected();
+        else if (await IsAnyInClearAsync(cancellationToken))
+            LogPartlyUnprotected();
+    }
+
+    /// <summary>Whether there are keys from before there was a certificate: it encrypts only those that are made from then on.</summary>
+    private async Task<bool> IsAnyInClearAsync(CancellationToken cancellationToken)
+    {
+        await using var scope = scopes.CreateAsyncScope();
+        return await scope.ServiceProvider.GetRequiredService<DirectorDbContext>().DataProtectionKeys
+            .AnyAsync(k => k.Xml!.Contains("<masterKey"), cancellationToken);
     }
 
     private static bool CanOpen(IKey key)
@@ -130,4 +142,12 @@ internal sealed partial class ProtectionStart(
     [LoggerMessage(2902, LogLevel.Warning,
         "DataProtection__CertificatePath is not set: whoever has a dump of the database can decrypt the credentials in it")]
     private partial void LogUnprotected();
+
+    [LoggerMessage(2905, LogLevel.Warning,
+        "The database holds keys in clear, from before DataProtection__CertificatePath was set: whoever has a dump of it can decrypt what they protect, which is all that was stored until then and, while they last (90 days from when they were made), what is stored now; for secrets that matter, begin with the certificate and an empty database")]
+    private partial void LogPartlyUnprotected();
+
+    [LoggerMessage(2903, LogLevel.Critical,
+        "What the database holds of credentials cannot be opened: DataProtection__CertificatePath is not the certificate that encrypted its key ring. Start with that one; if it is gone for good, the runbook says what to do. Stopping")]
+    private partial void LogUnreadable();
 }

@@ -6,16 +6,11 @@ namespace Governor.Director.Operations;
 /// <summary>Starts what works on the database once its schema is there. Until then the HTTP interface is up and
 /// <c>/health/ready</c> says what is missing; a consumer that ran earlier would make dead letters of good messages.</summary>
 internal sealed partial class SchemaGate(
-    IServiceScopeFactory scopes, DatabaseSetup setup, IReadOnlyList<Func<IHostedService>> gated, IHostApplicationLifetime host,
-    ILogger<SchemaGate> logger)
+    IServiceScopeFactory scopes, DatabaseSetup setup, IReadOnlyList<Func<IHostedService>> gated, ILogger<SchemaGate> logger)
     : BackgroundService
 {
     private static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(1);
     private readonly List<IHostedService> started = [];
-    private volatile StartException? refusal;
-
-    /// <summary>Why the program ends: something behind the gate cannot start with what is in the database.</summary>
-    public StartException? Refusal => refusal;
 
     public override async Task StopAsync(CancellationToken cancellationToken)
     {
@@ -27,19 +22,11 @@ internal sealed partial class SchemaGate(
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         await WaitForSchemaAsync(stoppingToken);
-        try
+        foreach (var make in gated)
         {
-            foreach (var make in gated)
-            {
-                var service = make();
-                started.Add(service);
-                await service.StartAsync(stoppingToken);
-            }
-        }
-        catch (StartException e)
-        {
-            refusal = e; // said when the program has ended, and not with a stack trace
-            host.StopApplication();
+            var service = make();
+            started.Add(service);
+            await service.StartAsync(stoppingToken);
         }
     }
 

@@ -44,7 +44,7 @@ internal sealed class StartUp
     }
 
     /// <summary>Runs until it is told to stop.</summary>
-    /// <exception cref="StartException">It cannot listen where it should, or not work with what is in the database.</exception>
+    /// <exception cref="StartException">It cannot listen where it should.</exception>
     public async Task RunAsync(WebApplication app)
     {
         try
@@ -66,8 +66,6 @@ internal sealed class StartUp
 
         started = true;
         await app.WaitForShutdownAsync();
-        if (app.Services.GetServices<IHostedService>().OfType<SchemaGate>().SingleOrDefault()?.Refusal is { } refusal)
-            throw new StartException(refusal.Message, refusal);
     }
 
     private static string Lines(IEnumerable<string> failures) => string.Join(Environment.NewLine, failures);

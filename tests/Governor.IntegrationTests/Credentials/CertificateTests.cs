@@ -74,6 +74,7 @@ public sealed class CertificateTests : IDisposable
         await using var again = await RunningDirector.StartAsync(
             fleet.Sandbox, ("DataProtection__CertificatePath", path), ("DataProtection__CertificatePassword", Password));
         await again.Api.RotatedAsync("redis", "next");
+        Assert.DoesNotContain("The database holds keys in clear", again.Process.Output, StringComparison.Ordinal);
         Assert.Equal("next", fleet["kept-1"].Secret("redis"));
     }
 
@@ -82,7 +83,6 @@ public sealed class CertificateTests : IDisposable
     [InlineData("Urls", "http://*:0")]
     [InlineData("Urls", "http://[::]:0")]
     [InlineData("Urls", "http://127.0.0.1:0;http://0.0.0.0:0")]
-    [InlineData("ASPNETCORE_HTTP_PORTS", "0")]
     [InlineData("Kestrel__Endpoints__Http__Url", "http://0.0.0.0:0")]
     public async Task Given_a_director_that_listens_beyond_loopback_without_a_certificate_When_it_starts_Then_it_refuses_in_one_line(string key, string value)
     {
@@ -118,6 +118,30 @@ public sealed class CertificateTests : IDisposable
         await using var director = await RunningDirector.StartListeningAsync(sandbox,
             ("DataProtection__CertificatePath", path), ("DataProtection__CertificatePassword", Password), ("Urls", "http://0.0.0.0:0"));
         Assert.StartsWith("http://0.0.0.0:", $"{director.Api.Address}", StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Given_a_database_from_before_there_was_a_certificate_When_one_is_set_Then_what_was_stored_can_be_used_and_a_warning_says_what_protects_it()
+    {
+        const string Warning = "The database holds keys in clear";
+        await using var sandbox = await Sandbox.CreateAsync();
+        await using (var before = await RunningDirector.StartAsync(sandbox))
+        {
+            await before.Api.RotatedAsync("redis", "one");
+            Assert.Contains("whoever has a dump", before.Process.Output, StringComparison.Ordinal);
+            Assert.Equal(0, await before.Process.TerminateAsync(RunningDirector.Patience));
+        }
+
+        using var folder = new AgentFolder("before-1");
+        await using var director = await RunningDirector.StartAsync(
+            sandbox, ("DataProtection__CertificatePath", path), ("DataProtection__CertificatePassword", Password));
+        await director.Process.WaitForLineAsync(line => line.Contains(Warning, StringComparison.Ordinal), RunningDirector.Patience);
+        await director.Api.RegisterAsync(["before-1"], ("fleet", "before"));
+        await using var agent = folder.StartAgent(sandbox);
+        await director.Api.WaitUntilHeardAsync(["before-1"]);
+        await director.Api.WaitUntilEndedAsync(
+            await director.Api.ChangeAsync("before", CredentialApi.Using(Contents.Logging("https://before.example", "fleet", "before"), "redis")), "Succeeded");
+        Assert.Equal("one", folder.Secret("redis"));
     }
 
     [Fact]

@@ -16,7 +16,7 @@ internal sealed class Evidence
         .. new[]
         {
             "Default", "Governor", "MassTransit", "Quartz", "Npgsql", "System", "Microsoft", "Microsoft.Hosting.Lifetime",
-            "Microsoft.AspNetCore.DataProtection.KeyManagement.XmlKeyManager",
+            "Microsoft.AspNetCore.DataProtection", "Microsoft.AspNetCore.DataProtection.KeyManagement.XmlKeyManager",
             "Microsoft.Extensions.Diagnostics.HealthChecks", "Microsoft.EntityFrameworkCore", "Microsoft.EntityFrameworkCore.Database.Command",
             "Microsoft.EntityFrameworkCore.Database.Connection", "Microsoft.EntityFrameworkCore.Database.Transaction",
             "Microsoft.EntityFrameworkCore.Query", "Microsoft.EntityFrameworkCore.Update",

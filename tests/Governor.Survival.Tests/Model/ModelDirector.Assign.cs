@@ -124,15 +124,17 @@ internal sealed partial class ModelDirector
         .Where(a => !changes.ContainsKey(a.Key)).Select(a => a.Value.Revision)
         .Concat(changes.Values.OfType<RevisionRow>());
 
+    private static IEnumerable<RevisionRow> ByPriority(RuntimeRow runtime, Changes? changes) =>
+        Revisions(runtime, changes ?? []).Where(r => !r.Item.IsCredential)
+            .OrderByDescending(r => r.Content!.Priority).ThenBy(r => r.Item.CreatedAt).ThenBy(r => r.Item.Name, StringComparer.Ordinal);
+
     /// <summary>Of equal names the component of the higher priority is in force, then that of the configuration created
     /// first; the others are shadowed.</summary>
-    private static DesiredState Desired(RuntimeRow runtime, Changes? changes = null)
+    private static DesiredState Desired(RuntimeRow runtime)
     {
         var taken = new HashSet<string>(StringComparer.Ordinal);
         var configurations = new List<DesiredConfiguration>();
-        foreach (var revision in Revisions(runtime, changes ?? []).Where(r => !r.Item.IsCredential)
-            .OrderByDescending(r => r.Content!.Priority)
-            .ThenBy(r => r.Item.CreatedAt).ThenBy(r => r.Item.Name, StringComparer.Ordinal))
+        foreach (var revision in ByPriority(runtime, changes: null))
         {
             configurations.Add(new DesiredConfiguration(revision.Item.Name, revision.Number, revision.Digest!,
                 [.. revision.Components.Select(c => c with { Shadowed = !taken.Add(c.Name) })]));
@@ -147,10 +149,10 @@ internal sealed partial class ModelDirector
     public static SortedDictionary<string, (string Configuration, string Value)> Effective(RuntimeRow runtime, Changes? changes = null)
     {
         var effective = new SortedDictionary<string, (string, string)>(StringComparer.Ordinal);
-        foreach (var configuration in Desired(runtime, changes).Configurations)
+        foreach (var revision in ByPriority(runtime, changes))
         {
-            foreach (var component in configuration.Components.Where(c => !c.Shadowed))
-                effective[component.Name] = (configuration.Name, Content.ValueOf(component));
+            foreach (var (name, value, _) in revision.Parts)
+                effective.TryAdd(name, (revision.Item.Name, value));
         }
 
         return effective;

@@ -76,9 +76,21 @@ internal sealed partial class ModelDirector
     }
 
     /// <summary>The credentials, as items, to which components in force refer.</summary>
-    private static HashSet<string> NeededCredentials(RuntimeRow runtime, Changes changes) => Desired(runtime, changes).Configurations
-        .SelectMany(c => c.Components).Where(c => !c.Shadowed).Select(c => Content.CredentialOf(Content.ValueOf(c))).OfType<string>()
-        .Select(Items.OfCredential).ToHashSet(StringComparer.Ordinal);
+    private static HashSet<string> NeededCredentials(RuntimeRow runtime, Changes changes)
+    {
+        var needed = new HashSet<string>(StringComparer.Ordinal);
+        if (Revisions(runtime, changes).All(r => r.Parts.All(p => p.Needs is null)))
+            return needed;
+
+        var taken = new HashSet<string>(StringComparer.Ordinal);
+        foreach (var (name, _, needs) in ByPriority(runtime, changes).SelectMany(r => r.Parts))
+        {
+            if (taken.Add(name) && needs is not null)
+                needed.Add(needs);
+        }
+
+        return needed;
+    }
 
     /// <summary>Some changes, and what follows from them: what a component begins to refer to comes in its current version, and
     /// what none refers to any more goes.</summary>

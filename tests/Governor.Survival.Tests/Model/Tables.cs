@@ -52,11 +52,18 @@ internal sealed class ItemRow(string name, long createdAt)
 internal sealed class RevisionRow(
     ItemRow item, int number, Content? content, string? digest, IReadOnlyList<DesiredComponent>? components = null)
 {
+    private IReadOnlyList<(string Name, string Value, string? Needs)>? parts;
+
     public ItemRow Item { get; } = item;
     public int Number { get; } = number;
     public Content? Content { get; } = content;
     public string? Digest { get; } = digest;
     public IReadOnlyList<DesiredComponent> Components { get; } = components ?? [.. content?.Components() ?? []];
+
+    /// <summary>Of each component its value, and the item of the credential to which it refers.</summary>
+    public IReadOnlyList<(string Name, string Value, string? Needs)> Parts => parts ??= [.. Components.Select(c =>
+        (c.Name, Content.ValueOf(c), Content.CredentialOf(Content.ValueOf(c)) is { } credential ? Items.OfCredential(credential) : null))];
+
     public VersionStage? Stage { get; set; }
     public long StageSince { get; set; }
     public long? RevocableAfter { get; set; }
