@@ -62,7 +62,7 @@ public sealed class RevocableTests
         // Nothing is dispatched before the place of the new secret is taken.
         await using (await rows.HoldAsync("LOCK TABLE assignments IN EXCLUSIVE MODE"))
         {
-            rolloutId = await fleet.Api.RotateAsync("redis", "two", new { maxFailures = 0, progressDeadline = "00:00:10" });
+            rolloutId = await fleet.Api.RotateAsync("redis", "two", new { maxFailures = 0, progressDeadline = "00:00:20" });
             obstacle = SecretFileOf(fleet["cannot"], (await fleet.Api.VersionsAsync("redis"))[1]);
             Directory.CreateDirectory(obstacle);
         }
