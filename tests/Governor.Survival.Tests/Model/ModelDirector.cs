@@ -209,11 +209,13 @@ internal sealed partial class ModelDirector(Func<long> now, Rule? off = null) : 
         return Sent();
     }
 
-    /// <summary>Its generation survives; what it rejected is forgotten.</summary>
+    /// <summary>Its generation survives, and what it may hold; what it rejected is forgotten.</summary>
     private void Remove(RuntimeRow runtime)
     {
         Runtimes.Remove(runtime.Id);
         retired[runtime.Id] = runtime.Generation;
+        foreach (var key in holdings.Keys.Where(h => h.RuntimeId == runtime.Id && !Holds(Rule.HoldingsOutliveARegistration)).ToList())
+            holdings.Remove(key);
         outbox.Add(new Deprovision(runtime.Id));
     }
 

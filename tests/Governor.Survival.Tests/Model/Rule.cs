@@ -27,4 +27,5 @@ internal enum Rule
     AKeyChangeDefers = 21,
     AgentKeepsTheSecretsOfWhatStays = 22,
     AgentFailsWhatLacksItsNewSecret = 23,
+    HoldingsOutliveARegistration = 24,
 }
