@@ -82,8 +82,19 @@ internal static class CredentialRegistration
     private static bool ListensOnLoopbackOnly(ConfigurationManager configuration) =>
         configuration.GetSection("Kestrel:Endpoints").GetChildren().Select(endpoint => endpoint["Url"] ?? "")
             .Concat((configuration["Urls"] ?? "").Split(';', StringSplitOptions.TrimEntries))
-            .Where(url => url.Contains("://", StringComparison.Ordinal))
-            .All(Listen.IsLoopback);
+            .All(url => !IsAddress(url) || Listen.IsLoopback(url));
+
+    private static bool IsAddress(string url)
+    {
+        try
+        {
+            return url.Contains("://", StringComparison.Ordinal) && BindingAddress.Parse(url).Host.Length > 0;
+        }
+        catch (FormatException)
+        {
+            return false;
+        }
+    }
 }
 
 /// <summary>Makes the keys before anything needs them, so that none is made inside another's transaction; and says what their
