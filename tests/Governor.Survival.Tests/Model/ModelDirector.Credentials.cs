@@ -171,13 +171,16 @@ internal sealed partial class ModelDirector
         return Sent();
     }
 
-    /// <summary>Who has just got a key is served at once: what waited for it, and whatever it has not handled.</summary>
+    /// <summary>Who has just got a key is served at once: what waited for it, what was never sent, and secrets that it has not handled.</summary>
     private void ServeKeyed(RuntimeRow runtime)
     {
         foreach (var rollout in Undefer(runtime))
             Progress(rollout);
-        if (CanBeSentTo(runtime) && runtime.ReportedGeneration < runtime.Generation)
+        if (CanBeSentTo(runtime) && (runtime.SentGeneration < runtime.Generation
+            || (runtime.ReportedGeneration < runtime.Generation && AssignedVersions(runtime).Any())))
+        {
             Assign(runtime, [], Cause.Again);
+        }
     }
 
     /// <summary>The first key is pinned.</summary>
