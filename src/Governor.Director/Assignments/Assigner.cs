@@ -156,7 +156,7 @@ internal sealed class Assigner(
 
     /// <summary>Whoever writes an assignment writes generation and digest into the runtime's target of that revision too: a
     /// report of an earlier generation can no longer decide it, and a later one can, whoever sent it. Callers hold the locks
-    /// of these targets.</summary>
+    /// of these targets, save those of a credential that a configuration brings with it.</summary>
     private static Task<int> WriteTargetsAsync(RowSet targets, CancellationToken cancellationToken) => targets.ExecuteAsync(
         $$"""
         UPDATE rollout_targets AS t SET generation = x.generation, digest = x.digest
