@@ -278,7 +278,7 @@ port = $(port_of postgres)
 unix_socket_directories = ''
 max_connections = 300
 shared_preload_libraries = 'pg_stat_statements'
-pg_stat_statements.max = 10000
+pg_stat_statements.max = 50000
 pg_stat_statements.track = 'all'
 timezone = 'UTC'
 CONF
