@@ -32,7 +32,11 @@ internal sealed class Assigner(
     private static readonly Dictionary<string, RevisionContent> NoCredentials = [];
 
     /// <summary>Locks runtimes, in order, and reads what they are assigned. Unknown ids are left out.</summary>
-    public async Task<FleetSlice> LockAsync(IReadOnlyCollection<string> runtimeIds, CancellationToken cancellationToken)
+    /// <param name="runtimeIds">Their ids.</param>
+    /// <param name="cancellationToken">Ends the work.</param>
+    /// <param name="isToChange">Whether they may be assigned something else, which may begin to refer to a credential.</param>
+    public async Task<FleetSlice> LockAsync(
+        IReadOnlyCollection<string> runtimeIds, CancellationToken cancellationToken, bool isToChange = true)
     {
         if (runtimeIds.Count == 0)
             return new FleetSlice(new Dictionary<string, FleetMember>());
@@ -48,7 +52,7 @@ internal sealed class Assigner(
         var keys = runtimes.SelectMany(r => assignments[r.RuntimeId]
             .Select(a => new RevisionKey(r.Tenant, a.Item, a.Revision)));
         var contents = await revisions.GetAsync(db, keys.Distinct(), cancellationToken);
-        var current = await CurrentVersionsAsync(runtimes.Select(r => r.Tenant).Distinct().ToList(), cancellationToken);
+        var current = isToChange ? await CurrentVersionsAsync(runtimes.Select(r => r.Tenant).Distinct().ToList(), cancellationToken) : [];
 
         var now = clock.GetUtcNow();
         var listening = await db.ListeningSinceAsync(now, cancellationToken);
@@ -71,7 +75,8 @@ internal sealed class Assigner(
         var now = clock.GetUtcNow();
         var budget = new SendBudget();
         var sendable = members.Where(m => m.WhyNotSent is null && budget.Takes(m)).ToHashSet();
-        var secrets = await sealer.ReadAsync(sendable, cancellationToken);
+        // Whoever is assigned a version locks it, sent or not: it is not announced as revocable in between.
+        var secrets = await sealer.ReadAsync(members, cancellationToken);
         await WriteAssignmentsAsync(members, sendable, cause, now, cancellationToken);
 
         var sent = new List<(FleetMember, long)>();
@@ -156,7 +161,7 @@ internal sealed class Assigner(
 
     /// <summary>Whoever writes an assignment writes generation and digest into the runtime's target of that revision too: a
     /// report of an earlier generation can no longer decide it, and a later one can, whoever sent it. Callers hold the locks
-    /// of these targets, save those of a credential that a configuration brings with it.</summary>
+    /// of these targets; of a credential that a configuration brings with it they do not, and its targets stay.</summary>
     private static Task<int> WriteTargetsAsync(RowSet targets, CancellationToken cancellationToken) => targets.ExecuteAsync(
         $$"""
         UPDATE rollout_targets AS t SET generation = x.generation, digest = x.digest
@@ -198,7 +203,8 @@ internal sealed class Assigner(
                 var sent = sendable.Contains(member);
                 written.Add(runtime.RuntimeId, item, revision.Revision, revision.Digest, generation,
                     sent ? generation : null, sent ? now : null, old?.Good);
-                targets.Add(runtime.RuntimeId, runtime.Tenant, item, revision.Revision, revision.Digest, generation);
+                if (!revision.IsCredential || item == cause.Item)
+                    targets.Add(runtime.RuntimeId, runtime.Tenant, item, revision.Revision, revision.Digest, generation);
             }
 
             foreach (var item in sendable.Contains(member) ? member.SentWithoutChange() : [])

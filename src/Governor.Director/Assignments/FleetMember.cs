@@ -81,12 +81,17 @@ internal sealed class FleetMember(
     /// <summary>Bytes of content that it is to hold: about what its message takes.</summary>
     public long Size() => Plan.Revisions.Sum(r => (long)r.Size);
 
-    /// <summary>Bytes of content that it was assigned when it was locked.</summary>
-    public long FormerSize() => Revisions(Nothing).Sum(r => (long)r.Size);
+    /// <summary>Bytes of its configurations once the changes are written: what a limit is on.</summary>
+    public long ContentSize() => ContentSize(Plan.Revisions);
+
+    /// <summary>Bytes of its configurations when it was locked.</summary>
+    public long FormerContentSize() => ContentSize(Revisions(Nothing));
 
     /// <summary>The same for runtimes with the same set of revisions: their messages differ in id, generation and secrets only.</summary>
     public string Fingerprint() => string.Join(';',
         Plan.Revisions.Select(r => $"{r.Item}@{r.Revision}").Order(StringComparer.Ordinal).Prepend(Runtime.Tenant));
+
+    private static long ContentSize(IEnumerable<RevisionContent> revisions) => revisions.Where(r => !r.IsCredential).Sum(r => (long)r.Size);
 
     private MemberPlan Plan => plan ??= MakePlan(asked);
 

@@ -28,12 +28,13 @@ internal sealed class CredentialReferences(DirectorDbContext db, RevisionContent
             $"SELECT name FROM credentials WHERE tenant = @tenant AND {db.In("name", "names")} ORDER BY name{db.ForShare()}",
             [db.Parameter("tenant", tenant), db.List("names", names)], cancellationToken);
 
-        // What is on its way must have the entry as well as what is there.
+        // What is on its way must have the entry as well as what is there, also where a failed rotation has left its version.
         var versions = (await db.CredentialVersions.AsNoTracking()
                 .Where(v => v.Tenant == tenant && names.Contains(v.Credential)
-                    && (v.Stage == VersionStage.Current || v.Stage == VersionStage.Pending))
-                .Select(v => new { v.Credential, v.Keys }).ToListAsync(cancellationToken))
-            .ToLookup(v => v.Credential, v => v.Keys, StringComparer.Ordinal);
+                    && (v.Stage == VersionStage.Current || v.Stage == VersionStage.Pending
+                        || db.Assignments.Any(a => a.Item == Items.CredentialPrefix + v.Credential && a.Digest == v.VersionId)))
+                .Select(v => new { v.Credential, v.Version, v.Keys }).ToListAsync(cancellationToken))
+            .ToLookup(v => v.Credential, StringComparer.Ordinal);
         var errors = new RequestErrors();
         foreach (var (path, credential, key) in references)
         {
@@ -42,10 +43,10 @@ internal sealed class CredentialReferences(DirectorDbContext db, RevisionContent
                 errors.Unacceptable("unknown-credential", $"{path}.name",
                     $"refers to the credential \"{credential}\", which does not exist; make it first, by POST /api/v1/credentials/{credential}/rotations.");
             }
-            else if (!versions[credential].All(keys => keys.Contains(key, StringComparer.Ordinal)))
+            else if (versions[credential].FirstOrDefault(v => !v.Keys.Contains(key, StringComparer.Ordinal)) is { } lacking)
             {
                 errors.Unacceptable("unknown-entry", $"{path}.key",
-                    $"refers to the entry \"{key}\", which the credential \"{credential}\" does not have; it has {string.Join(", ", versions[credential].First().Order(StringComparer.Ordinal))}.");
+                    $"refers to the entry \"{key}\", which version {lacking.Version} of the credential \"{credential}\" (in use, or on its way) does not have; it has {string.Join(", ", lacking.Keys.Order(StringComparer.Ordinal))}.");
             }
         }
 

@@ -76,8 +76,10 @@ internal sealed class Revocation(DirectorDbContext db, TimeProvider clock)
                 [.. holders.Take(MostNamed).Select(h => new FieldError(h.RuntimeId, $"may hold it since {h.Since:O}"))]);
         }
 
-        return version.RevocableAfter > clock.GetUtcNow()
-            ? Conflict("overlap-not-over", $"{what} stays valid until {version.RevocableAfter:O} (policy field overlap).")
+        if (version.RevocableAfter > clock.GetUtcNow())
+            return Conflict("overlap-not-over", $"{what} stays valid until {version.RevocableAfter:O} (policy field overlap).");
+        return await RestoreWait.FindAsync(db, version.Tenant, cancellationToken) is { } wait
+            ? Conflict("not-yet-revocable", $"{what} is held by nobody known, but {wait}.")
             : Conflict("not-yet-revocable", $"{what} is held by nobody known; the next drift run announces that it is revocable, if that is so.");
     }
 

@@ -54,7 +54,9 @@ internal static class UsageEndpoints
                 orderby key
                 select new
                 {
-                    Key = key, h.RuntimeId, v.Version, h.VersionId, h.Since, r.HeardAt,
+                    Key = key, h.RuntimeId, v.Version, h.VersionId, h.Since,
+                    // Its id may be another tenant's by now.
+                    HeardAt = r.Tenant == tenant.Value ? r.HeardAt : null,
                     Assigned = db.Assignments.Any(a => a.RuntimeId == h.RuntimeId && a.Item == item && a.Digest == h.VersionId),
                     Reported = db.ReportItems.Any(i => i.RuntimeId == h.RuntimeId && i.Item == item && i.Digest == h.VersionId),
                 })
@@ -64,14 +66,15 @@ internal static class UsageEndpoints
         var waivers = await db.Waivers.AsNoTracking().Where(w => w.Tenant == tenant.Value && w.Credential == name)
             .OrderByDescending(w => w.WaiverId).Take(Paging.DefaultLimit)
             .Select(w => new WaiverView(w.RuntimeId, w.Version, w.WaivedBy, w.Reason, w.WaivedAt)).ToListAsync(cancellationToken);
+        var wait = await RestoreWait.FindAsync(db, tenant.Value!, cancellationToken);
         return TypedResults.Ok(new UsageView(
             name,
-            versions.ConvertAll(v => new VersionUsage(v.Version, v.VersionId, v.Stage.ToString().ToLowerInvariant(),
-                counts[v.VersionId].Holders, BlockedBy(v, counts[v.VersionId].Holders, counts[v.VersionId].Assigned, clock.GetUtcNow()), v.RevocableAt)),
+            versions.ConvertAll(v => new VersionUsage(v.Version, v.VersionId, v.Stage.ToString().ToLowerInvariant(), counts[v.VersionId].Holders,
+                BlockedBy(v, counts[v.VersionId].Holders, counts[v.VersionId].Assigned, wait, clock.GetUtcNow()), v.RevocableAt)),
             waivers, page.Items, page.NextCursor));
     }
 
-    private static List<string> BlockedBy(CredentialVersion version, int holders, int assigned, DateTimeOffset now)
+    private static List<string> BlockedBy(CredentialVersion version, int holders, int assigned, RestoreWait? wait, DateTimeOffset now)
     {
         var reasons = new List<string>();
         if (version.Stage == VersionStage.Revoked || version.RevocableAt is not null)
@@ -84,6 +87,8 @@ internal static class UsageEndpoints
             reasons.Add($"{assigned} runtime(s) are assigned it");
         if (version.RevocableAfter > now)
             reasons.Add($"its overlap lasts until {version.RevocableAfter:O}");
+        if (wait is not null)
+            reasons.Add(wait.ToString());
         if (reasons.Count == 0)
             reasons.Add("the next drift run looks whether it is revocable");
         return reasons;

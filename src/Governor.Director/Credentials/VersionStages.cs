@@ -51,10 +51,7 @@ internal sealed partial class VersionStages(DirectorDbContext db, IPublishEndpoi
     public async Task AnnounceRevocableAsync(CancellationToken cancellationToken)
     {
         var now = clock.GetUtcNow();
-
-        // After a restore the tables do not know what was sent since the backup, until every runtime has said what it holds.
-        var restored = await db.Restorations.MaxAsync(r => (long?)r.BaseGeneration, cancellationToken) ?? 0;
-        if (restored > 0 && await db.Runtimes.AnyAsync(r => r.ReportedGeneration < restored, cancellationToken))
+        if (await RestoreWait.IsOnAsync(db, cancellationToken))
             return;
 
         var candidates = await Unheld(db).Where(v => v.RevocableAfter <= now).Select(v => v.VersionId).ToListAsync(cancellationToken);

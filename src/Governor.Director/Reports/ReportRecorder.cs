@@ -30,7 +30,7 @@ internal sealed partial class ReportRecorder(
 
         var concerned = await FindConcernedAsync(newest, cancellationToken);
         var targets = await LockAsync(concerned.Keys, newest.Keys, cancellationToken);
-        var fleet = await assigner.LockAsync(newest.Keys, cancellationToken);
+        var fleet = await assigner.LockAsync(newest.Keys, cancellationToken, isToChange: targets.Count > 0);
         LogUnknown(newest.Keys.Where(id => fleet.Find(id) is null));
 
         var heard = new Dictionary<string, RuntimeReported>(StringComparer.Ordinal);

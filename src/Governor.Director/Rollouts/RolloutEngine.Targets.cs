@@ -56,7 +56,8 @@ internal sealed partial class RolloutEngine
         return due.Count == Assigner.Chunk;
     }
 
-    /// <summary>Lets those targets of a rotation go whose runtimes use the credential no more.</summary>
+    /// <summary>Lets those targets of a rotation go whose runtimes use the credential no more, or began anew to use it after they
+    /// had been sent the version: they were given the current one, and are swept.</summary>
     /// <returns>Whether there may be more of them than one chunk.</returns>
     private async Task<bool> RemoveUnusedAsync(Rollout rollout, DateTimeOffset now, CancellationToken cancellationToken)
     {
@@ -68,14 +69,17 @@ internal sealed partial class RolloutEngine
                 $"""
                  SELECT * FROM rollout_targets
                  WHERE rollout_id = @rollout AND state IN ('Waiting', 'Dispatched', 'Deferred')
-                   AND NOT EXISTS (SELECT 1 FROM assignments a WHERE a.runtime_id = rollout_targets.runtime_id AND a.item = @item)
+                   AND NOT EXISTS (
+                       SELECT 1 FROM assignments a WHERE a.runtime_id = rollout_targets.runtime_id AND a.item = @item
+                           AND (rollout_targets.state <> 'Dispatched' OR a.revision = @version))
                  ORDER BY rollout_id, runtime_id LIMIT {Assigner.Chunk}{db.ForUpdate()}
                  """,
-                db.Parameter("rollout", rollout.CorrelationId), db.Parameter("item", rollout.Item))
+                db.Parameter("rollout", rollout.CorrelationId), db.Parameter("item", rollout.Item),
+                db.Parameter("version", rollout.Revision))
             .AsNoTracking().ToListAsync(cancellationToken);
         var changes = new TargetChanges(db, now);
         foreach (var target in unused)
-            changes.Move(target, TargetState.Removed, "not-used", "No component of the runtime refers to the credential any more.");
+            changes.Move(target, TargetState.Removed, "not-used", "The runtime stopped using the credential during the rotation.");
         await changes.SaveAsync(cancellationToken);
         return unused.Count == Assigner.Chunk;
     }

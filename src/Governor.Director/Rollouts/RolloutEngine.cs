@@ -64,8 +64,10 @@ internal sealed partial class RolloutEngine(
     {
         var now = Touch(rollout);
         await db.LockWavesAsync([rollout.CorrelationId], cancellationToken);
-        await DeadlinesAsync(rollout, now, cancellationToken);
-        await RemoveUnusedAsync(rollout, now, cancellationToken);
+        var more = await DeadlinesAsync(rollout, now, cancellationToken);
+        more |= await RemoveUnusedAsync(rollout, now, cancellationToken);
+        if (more)
+            await bus.Publish(new DispatchNext(rollout.CorrelationId), cancellationToken);
         return await WindDownAsync(rollout, now, cancellationToken);
     }
 
@@ -78,13 +80,10 @@ internal sealed partial class RolloutEngine(
             return rollout.CurrentState;
 
         action.AnsweredAt = now;
-        action.Accepted = rollout.CurrentState is RolloutStates.Planned or RolloutStates.Progressing
-            && (action.Kind == RolloutActions.Abort || (action.Kind == RolloutActions.RollBack && rollout.RollbackOf is null));
+        action.Reason = await WhyNotAsync(rollout, action.Kind, cancellationToken);
+        action.Accepted = action.Reason is null;
         if (action.Accepted != true)
         {
-            action.Reason = action.Kind == RolloutActions.RollBack && rollout.RollbackOf is not null
-                ? "The rollout is a rollback itself, and a rollback is not rolled back: abort it, or roll out other content."
-                : $"The rollout is {rollout.CurrentState}: {action.Kind} is not possible.";
             action.RolloutState = rollout.CurrentState;
             return rollout.CurrentState;
         }
@@ -95,6 +94,24 @@ internal sealed partial class RolloutEngine(
             ? await RollBackAsync(rollout, action.RequestedBy, now, cancellationToken)
             : await AbortAsync(rollout, action.RequestedBy, now, cancellationToken);
         return action.RolloutState;
+    }
+
+    /// <summary>Why an action cannot be carried out any more, or at all; null if it can.</summary>
+    private async Task<string?> WhyNotAsync(Rollout rollout, string kind, CancellationToken cancellationToken)
+    {
+        if (kind == RolloutActions.RollBack && rollout.RollbackOf is not null)
+            return "The rollout is a rollback itself, and a rollback is not rolled back: abort it, or roll out other content.";
+        if (rollout.CurrentState is not (RolloutStates.Planned or RolloutStates.Progressing)
+            || kind is not (RolloutActions.Abort or RolloutActions.RollBack))
+        {
+            return $"The rollout is {rollout.CurrentState}: {kind} is not possible.";
+        }
+
+        // Its version was current from the beginning.
+        return rollout is { Credential: not null, RollbackOf: null }
+            && await db.StableAsync(rollout.Tenant, rollout.Item, cancellationToken) == rollout.Revision
+            ? $"No runtime uses the credential: version {rollout.Revision} is current already, and nothing is on its way."
+            : null;
     }
 
     /// <summary>Brings the stable revision to whoever is still assigned an older one, one chunk at a time.</summary>

@@ -84,10 +84,10 @@ internal sealed class Joiner(
                 concerned.Add(member);
         }
 
-        if (concerned.Find(m => m.Size() > ConfigurationHandler.MaxRuntimeContent && m.Size() > m.FormerSize()) is { } full)
+        if (concerned.Find(m => m.ContentSize() > ConfigurationHandler.MaxRuntimeContent && m.ContentSize() > m.FormerContentSize()) is { } full)
         {
             return new Refusal(StatusCodes.Status422UnprocessableEntity, "runtime-content-too-large",
-                $"With these labels, runtime '{full.Runtime.RuntimeId}' would hold {full.Size()} bytes of content; the limit is {ConfigurationHandler.MaxRuntimeContent}. Make configurations that match it smaller, or choose other labels.");
+                $"With these labels, runtime '{full.Runtime.RuntimeId}' would hold {full.ContentSize()} bytes of content; the limit is {ConfigurationHandler.MaxRuntimeContent}. Make configurations that match it smaller, or choose other labels.");
         }
 
         var progressed = changes.Rollouts;

@@ -39,25 +39,27 @@ internal sealed partial class KeyTrust(DirectorDbContext db, Readiness readiness
                 .SingleOrDefaultAsync(cancellationToken);
             if (runtime is null)
                 return FleetRegistry.NotFound(asked.RuntimeId);
-            if (runtime.Kid == asked.Kid)
-                return asked;
-            if (runtime.UntrustedKid != asked.Kid || runtime.UntrustedKey is null)
+            if (runtime.Kid != asked.Kid && (runtime.UntrustedKid != asked.Kid || runtime.UntrustedKey is null))
             {
                 return new Refusal(StatusCodes.Status409Conflict, "key-not-shown", runtime.UntrustedKid is null
                     ? $"The Agent of runtime '{asked.RuntimeId}' shows no other key than the pinned {runtime.Kid ?? "(none yet)"}; there is nothing to trust."
                     : $"The Agent of runtime '{asked.RuntimeId}' shows the key {runtime.UntrustedKid}{(runtime.UntrustedKey is null ? ", and is asked for it; try again in a moment" : "")}. Compare it with what the Agent logs at its start.");
             }
 
-            runtime.Trust();
-            runtime.Version++;
-            await db.SaveChangesAsync(cancellationToken);
-            await transaction.CommitAsync(cancellationToken);
+            if (runtime.Kid != asked.Kid)
+            {
+                runtime.Trust();
+                runtime.Version++;
+                await db.SaveChangesAsync(cancellationToken);
+                await transaction.CommitAsync(cancellationToken);
+                LogTrusted(asked.RuntimeId, asked.Kid, requestedBy);
+            }
         }
 
-        // What waits for the key comes before the runtimes in the order of locks: a transaction of its own.
+        // What waits for the key comes before the runtimes in the order of locks: a transaction of its own. A repeat makes up for
+        // one that was lost.
         db.ChangeTracker.Clear();
         await readiness.ServeKeyedAsync([asked.RuntimeId], clock.GetUtcNow(), cancellationToken);
-        LogTrusted(asked.RuntimeId, asked.Kid, requestedBy);
         return asked;
     }
 

@@ -87,11 +87,14 @@ internal sealed class Runtime
     /// <summary>Takes what a report says of the Agent's key.</summary>
     public void HearsKey(RuntimeReported report)
     {
-        if (report.UnopenedGeneration is null)
+        if (report.Kid == Kid)
         {
+            // It has the pinned key, again perhaps. One that was only named will not be shown any more.
             KeyRefused = false;
+            if (UntrustedKey is null)
+                UntrustedKid = null;
         }
-        else if (Kid is not null && report.Kid is not null && report.Kid != Kid)
+        else if (report.UnopenedGeneration is not null && Kid is not null && report.Kid is not null)
         {
             KeyRefused = true;
             if (UntrustedKid != report.Kid)
@@ -99,7 +102,7 @@ internal sealed class Runtime
         }
     }
 
-    /// <summary>Takes a key that its Agent shows: the first one is pinned.</summary>
+    /// <summary>Takes a key that its Agent shows: the first one is pinned. Who shows the pinned one has left any other.</summary>
     /// <returns>Whether it is another one than the pinned, and new.</returns>
     public bool Shows(AgentPublicKey key)
     {
@@ -107,7 +110,11 @@ internal sealed class Runtime
         if (Kid is null)
             (Kid, PublicKey) = (key.Kid, json);
         if (Kid == key.Kid)
+        {
+            (UntrustedKid, UntrustedKey) = (null, null);
             return false;
+        }
+
         var isNew = UntrustedKid != key.Kid;
         (UntrustedKid, UntrustedKey) = (key.Kid, json);
         return isNew;

@@ -54,6 +54,49 @@ public sealed class KeyTests : DirectorTests
     }
 
     [Fact]
+    public async Task Given_an_Agent_that_showed_another_key_When_it_is_back_on_the_pinned_one_Then_there_is_nothing_to_trust_and_it_is_served()
+    {
+        await Host.GivenRuntimesAsync("eu-1");
+        await Host.GivenCredentialAsync("redis", "one");
+        await Host.GivenRolledOutAsync("cache", Secrets.Store());
+        var (pinned, other) = (Host["eu-1"].Key, SealingKeyPair.Create());
+        Host["eu-1"].Key = other;
+        await Host.UntilRolloutAsync(await Host.RotatedAsync("redis", "two"), "CompletedWithDeferred");
+        await Host.UntilRuntimeAsync("eu-1", r => r.UntrustedKey is not null, "shown");
+
+        Host["eu-1"].Key = pinned;
+        await Host.PublishAsync(Host["eu-1"].Enrolment());
+
+        await Host.UntilRuntimeAsync("eu-1", r => r is { UntrustedKid: null, UntrustedKey: null, KeyRefused: false }, "back on its key");
+        (await Host.PostAsync("/api/v1/runtimes/eu-1/trust-key", new { kid = other.PublicKey.Kid })).IsProblem(HttpStatusCode.Conflict, "key-not-shown", "no other key");
+        await Host.AdvanceAsync(TimeSpan.FromMinutes(1));
+        await Host.ScanAsync();
+        await Eventually.IsTrueAsync(() => Host["eu-1"].Secret("redis", "password") == "two", "the new version");
+    }
+
+    [Fact]
+    public async Task Given_a_key_that_a_report_has_named_When_a_report_names_the_pinned_one_Then_the_Agent_is_asked_for_its_key_no_more()
+    {
+        await Host.GivenRuntimesAsync("eu-1");
+        Host["eu-1"].IsMute = true;
+        await Host.RecordAsync(Host["eu-1"].Report() with { Kid = "other", UnopenedGeneration = 1 });
+        Assert.True(await Host.RuntimeAsync("eu-1") is { UntrustedKid: "other", UntrustedKey: null, KeyRefused: true });
+
+        // What it was sent without secrets it could handle: that proves nothing of its key.
+        await Host.RecordAsync(Host["eu-1"].Report() with { Kid = "other" });
+        Assert.True((await Host.RuntimeAsync("eu-1")).KeyRefused);
+        var asked = Host["eu-1"].Requests.Count(r => r.Enrol);
+
+        await Host.RecordAsync(Host["eu-1"].Report());
+        await Host.RecordAsync(Host["eu-1"].Report());
+
+        Assert.True(await Host.RuntimeAsync("eu-1") is { UntrustedKid: null, KeyRefused: false });
+        await Host.RecordAsync(Host["eu-1"].Report() with { Kid = "other", UnopenedGeneration = 1 }); // is asked, after whatever came before
+        await Eventually.IsTrueAsync(() => Host["eu-1"].Requests.Count(r => r.Enrol) > asked, "to be asked");
+        Assert.Equal(asked + 1, Host["eu-1"].Requests.Count(r => r.Enrol));
+    }
+
+    [Fact]
     public async Task Given_a_message_to_one_runtime_Then_no_other_runtime_and_no_other_generation_opens_it()
     {
         await Host.GivenRuntimesAsync("eu-1", "eu-2");

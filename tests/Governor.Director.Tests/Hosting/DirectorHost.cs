@@ -1,6 +1,7 @@
 using System.Collections.Frozen;
 using Governor.Contracts;
 using Governor.Director.Drift;
+using Governor.Director.Operations;
 using Governor.Director.Persistence;
 using Governor.Director.Reports;
 using Governor.Messaging;
@@ -130,6 +131,13 @@ internal sealed class DirectorHost : IAsyncDisposable
         foreach (var rolloutId in progressed)
             await PublishAsync(new TargetsProgressed(rolloutId));
     });
+
+    /// <summary>Does what <c>Governor.Director restored</c> does to a restored backup; the Director runs on.</summary>
+    public async Task<RestoreResult> RestoreAsync()
+    {
+        await using var scope = Services.CreateAsyncScope();
+        return await new RestoreStep(scope.ServiceProvider.GetRequiredService<DirectorDbContext>(), Clock).RunAsync(TestContext.Current.CancellationToken);
+    }
 
     private static void RemoveSchedule(IServiceCollection services)
     {

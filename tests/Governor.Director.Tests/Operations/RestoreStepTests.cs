@@ -1,9 +1,7 @@
 using System.Net;
 using Governor.Director.Operations;
-using Governor.Director.Persistence;
 using Governor.Director.Tests.Hosting;
 using Microsoft.EntityFrameworkCore;
-using Microsoft.Extensions.DependencyInjection;
 
 namespace Governor.Director.Tests.Operations;
 
@@ -124,11 +122,5 @@ public sealed class RestoreStepTests : DirectorTests
         }
     }
 
-    private async Task<RestoreResult> RestoreAsync()
-    {
-        RestoreResult? result = null;
-        await Host.InScopeAsync(async services => result = await new RestoreStep(
-            services.GetRequiredService<DirectorDbContext>(), Host.Clock).RunAsync(TestContext.Current.CancellationToken));
-        return result!;
-    }
+    private Task<RestoreResult> RestoreAsync() => Host.RestoreAsync();
 }

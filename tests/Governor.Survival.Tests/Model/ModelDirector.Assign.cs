@@ -82,9 +82,13 @@ internal sealed partial class ModelDirector
                 runtime.Assignments[name] = new AssignmentRow(revision) { Generation = runtime.Generation, LastGood = old?.Good };
             }
 
-            // What is given back is judged by the reports of its own former rollout.
-            if ((revision ?? (by is { Item.IsCredential: false } && by.Item.Name == name ? by : null)) is { } written && cause != Cause.GiveBack)
+            // What is given back is judged by the reports of its own former rollout, and what comes or goes with a configuration by
+            // those of its dispatch.
+            if ((!Items.IsCredential(name) || (revision is not null && by?.Item.Name == name))
+                && (revision ?? (by?.Item.Name == name ? by : null)) is { } written && cause != Cause.GiveBack)
+            {
                 WriteTarget(runtime, written, revision?.Digest, runtime.Generation);
+            }
         }
 
         if (sent is null)

@@ -59,13 +59,14 @@ internal sealed partial class ModelDirector
             Leave(rollout.Revision, VersionStage.Abandoned);
     }
 
-    /// <summary>Targets of a rotation whose runtimes use the credential no more.</summary>
+    /// <summary>Targets of a rotation whose runtimes use the credential no more, or anew after they were sent the version.</summary>
     private void RemoveUnused(RolloutRow rollout)
     {
-        foreach (var target in rollout.Targets.Values.Where(t => rollout.Revision.Item.IsCredential && !t.IsDone
-            && Runtimes.GetValueOrDefault(t.RuntimeId)?.Assignments.ContainsKey(rollout.Key.Item) != true))
+        foreach (var target in rollout.Targets.Values.Where(t => rollout.Revision.Item.IsCredential && !t.IsDone))
         {
-            Move(rollout, target, TargetState.Removed);
+            var assigned = Runtimes.GetValueOrDefault(target.RuntimeId)?.Assignments.GetValueOrDefault(rollout.Key.Item)?.Revision;
+            if (assigned is null || (target.State == TargetState.Dispatched && assigned != rollout.Revision))
+                Move(rollout, target, TargetState.Removed);
         }
     }
 
@@ -163,10 +164,11 @@ internal sealed partial class ModelDirector
 
     public IReadOnlyList<Mail> TrustKey(string runtimeId, string kid)
     {
-        if (!Runtimes.TryGetValue(runtimeId, out var runtime) || runtime.Kid == kid || runtime.UntrustedKid != kid || !runtime.UntrustedIsShown)
+        if (!Runtimes.TryGetValue(runtimeId, out var runtime) || (runtime.Kid != kid && !(runtime.UntrustedKid == kid && runtime.UntrustedIsShown)))
             return [];
 
-        (runtime.Kid, runtime.UntrustedKid, runtime.UntrustedIsShown, runtime.KeyRefused) = (kid, null, false, false);
+        if (runtime.Kid != kid)
+            (runtime.Kid, runtime.UntrustedKid, runtime.UntrustedIsShown, runtime.KeyRefused) = (kid, null, false, false);
         ServeKeyed(runtime);
         return Sent();
     }
@@ -183,22 +185,23 @@ internal sealed partial class ModelDirector
         }
     }
 
-    /// <summary>The first key is pinned.</summary>
+    /// <summary>The first key is pinned. Who shows the pinned one has left any other.</summary>
     private static void ShowKey(RuntimeRow runtime, string kid)
     {
         runtime.Kid ??= kid;
-        if (runtime.Kid != kid)
-            (runtime.UntrustedKid, runtime.UntrustedIsShown) = (kid, true);
+        (runtime.UntrustedKid, runtime.UntrustedIsShown) = runtime.Kid == kid ? (null, false) : (kid, true);
     }
 
     /// <summary>Who cannot open what was sealed to the pinned key, because it has another one, is sent no secrets.</summary>
     private static void HearKey(RuntimeRow runtime, RuntimeReported report)
     {
-        if (report.UnopenedGeneration is null)
+        if (report.Kid == runtime.Kid)
         {
             runtime.KeyRefused = false;
+            if (!runtime.UntrustedIsShown)
+                runtime.UntrustedKid = null;
         }
-        else if (runtime.Kid is not null && report.Kid is not null && report.Kid != runtime.Kid)
+        else if (report.UnopenedGeneration is not null && runtime.Kid is not null && report.Kid is not null)
         {
             runtime.KeyRefused = true;
             if (runtime.UntrustedKid != report.Kid)

@@ -177,7 +177,8 @@ internal sealed partial class ModelDirector
             return;
 
         var open = rollout.State is RolloutStates.Planned or RolloutStates.Progressing;
-        action.Accepted = open && (action.Kind == RolloutActions.Abort || rollout.RollbackOf is null);
+        action.Accepted = open && (action.Kind == RolloutActions.Abort || rollout.RollbackOf is null)
+            && !(rollout is { Revision.Item.IsCredential: true, RollbackOf: null } && rollout.Revision.Item.StableRevision == rollout.Revision);
         if (action.Accepted != true)
             return;
 
