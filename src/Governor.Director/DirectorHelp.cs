@@ -12,8 +12,9 @@ internal static class DirectorHelp
                                       generations go up, so that every runtime is sent the whole. Needs
                                       ConnectionStrings__Director only. It refuses while a Director is at work; --force does not.
 
-        Governor.Director certificate FILE [PASSWORD]
-                                      make the certificate that encrypts what is stored of credentials, unless FILE is there
+        Governor.Director certificate FILE
+                                      make the certificate that encrypts what is stored of credentials, unless FILE is there;
+                                      its password is what DataProtection__CertificatePassword holds, none if that is not set
 
         Settings (environment variables; the same keys work in appsettings.json and as --Key:Name=value):
           ConnectionStrings__RabbitMq    amqp://user:password@host:port/vhost, amqps for TLS             required
@@ -33,6 +34,6 @@ internal static class DirectorHelp
           Logging__Console__FormatterName  json for structured logs                                      simple
 
         It answers on /health/live and /health/ready; the README has a tour. Exit code: 0 after SIGTERM,
-        1 for wrong settings and for what restored refuses.
+        1 for wrong settings and for what a command refuses.
         """;
 }

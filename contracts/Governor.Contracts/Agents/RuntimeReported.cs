@@ -50,7 +50,7 @@ public sealed record ReportedConfiguration(
 /// <summary>A credential version that a runtime holds, or may hold.</summary>
 /// <remarks>A credential is listed once for each version: while a runtime moves from one to the other both may be there.</remarks>
 /// <param name="Name">Name of the credential.</param>
-/// <param name="VersionId">Random id of the version; <c>tampered</c>, beside it, if another hand changed what was written.</param>
+/// <param name="VersionId">Random id of the version; <c>tampered</c>, beside it or in place of one that nobody knows, if what is there is not what was written.</param>
 public sealed record ReportedCredential(string Name, string VersionId);
 
 /// <summary>How applying one configuration ended.</summary>

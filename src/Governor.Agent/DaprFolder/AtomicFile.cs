@@ -11,10 +11,11 @@ internal static class AtomicFile
     /// <param name="folder">Folder of the later place.</param>
     /// <param name="content">The content.</param>
     /// <param name="secret">Whether nobody but the owner may read it, from its first moment on.</param>
+    /// <param name="prefix">What its name begins with, which itself begins with <see cref="Prefix"/>.</param>
     /// <returns>Path of the temporary file, in the same folder so that moving it is one step.</returns>
-    internal static string Stage(string folder, byte[] content, bool secret = false)
+    internal static string Stage(string folder, byte[] content, bool secret = false, string prefix = Prefix)
     {
-        var temporary = Path.Combine(folder, $"{Prefix}{Guid.NewGuid():n}{Suffix}");
+        var temporary = Path.Combine(folder, $"{prefix}{Guid.NewGuid():n}{Suffix}");
         var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write };
         if (secret && !OperatingSystem.IsWindows())
             options.UnixCreateMode = OwnerOnly;
@@ -32,14 +33,21 @@ internal static class AtomicFile
         }
     }
 
+    /// <summary>Writes the content beside its later place. Of a hidden file of ours the name tells what it is a part of, should a crash
+    /// leave it.</summary>
+    internal static string StageFor(string path, byte[] content, bool secret)
+    {
+        var name = Path.GetFileName(path);
+        return Stage(Path.GetDirectoryName(path)!, content, secret, name.StartsWith(Prefix, StringComparison.Ordinal) ? $"{name}." : Prefix);
+    }
+
     /// <summary>Writes the file unless it holds this content already and, if it is secret, hides it.</summary>
     internal static void Write(string path, byte[] content, bool secret = false)
     {
         if (Holds(path, content) && (!secret || IsHidden(path)))
             return;
-        var folder = Path.GetDirectoryName(path)!;
-        Directory.CreateDirectory(folder);
-        var temporary = Stage(folder, content, secret);
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        var temporary = StageFor(path, content, secret);
         try
         {
             File.Move(temporary, path, overwrite: true);

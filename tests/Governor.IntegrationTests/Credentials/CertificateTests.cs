@@ -145,6 +145,18 @@ public sealed class CertificateTests : IDisposable
     }
 
     [Fact]
+    public async Task Given_a_password_in_the_environment_When_a_certificate_is_made_Then_the_file_has_it()
+    {
+        File.Delete(path);
+        await using var command = GovernorProcess.Start("Governor.Director",
+            new Dictionary<string, string?>(StringComparer.Ordinal) { ["DataProtection__CertificatePassword"] = "s3cret" }, ["certificate", path]);
+        Assert.Equal(0, await command.WaitForExitAsync(RunningDirector.Patience));
+        using var made = X509CertificateLoader.LoadPkcs12FromFile(path, "s3cret");
+        Assert.ThrowsAny<CryptographicException>(() => X509CertificateLoader.LoadPkcs12FromFile(path, password: null));
+        Assert.DoesNotContain("s3cret", command.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Given_an_address_that_is_none_When_the_director_starts_Then_it_refuses_in_one_line_that_names_it()
     {
         var environment = Nowhere();

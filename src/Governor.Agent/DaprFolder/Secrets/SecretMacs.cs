@@ -5,7 +5,8 @@ using Microsoft.Extensions.Logging;
 namespace Governor.Agent.DaprFolder.Secrets;
 
 /// <summary>Recognizes the secrets that an Agent of this runtime wrote, without keeping them: keyed hashes, in the state
-/// folder, because a plain hash beside the content would let anyone guess.</summary>
+/// folder, because a plain hash beside the content would let anyone guess. Each with the versions that it is of: when the mark is
+/// lost, and the store not written yet, they say what a secret file holds.</summary>
 internal sealed partial class SecretMacs(string statePath, byte[] key, ILogger logger)
 {
     internal const string FileName = "secret-macs.json";
@@ -13,7 +14,8 @@ internal sealed partial class SecretMacs(string statePath, byte[] key, ILogger l
     private readonly string _path = Path.Combine(Path.GetFullPath(statePath), FileName);
     private bool _unreadable;
 
-    /// <summary>What is recorded, by set; nothing if it is lost: then everything counts as changed.</summary>
+    /// <summary>What is recorded, by set: the hash, and in the lines that follow <see cref="SecretSet.Versions"/>. Nothing if it is lost:
+    /// then everything counts as changed.</summary>
     internal SortedDictionary<string, string> Load()
     {
         try
@@ -32,10 +34,10 @@ internal sealed partial class SecretMacs(string statePath, byte[] key, ILogger l
     }
 
     /// <summary>Remembers what a set's file holds.</summary>
-    internal void Record(string id, byte[] content)
+    internal void Record(SecretSet set, byte[] content)
     {
         var macs = Load();
-        macs[id] = Compute(content);
+        macs[set.Id] = $"{Compute(content)}\n{set.Versions}";
         Save(macs);
     }
 
@@ -52,7 +54,7 @@ internal sealed partial class SecretMacs(string statePath, byte[] key, ILogger l
 
     /// <summary>Whether a set's file holds what was written.</summary>
     internal bool Matches(SortedDictionary<string, string> macs, string id, byte[] content) =>
-        macs.TryGetValue(id, out var mac) && mac == Compute(content);
+        macs.TryGetValue(id, out var mac) && mac?.Split('\n')[0] == Compute(content);
 
     private string Compute(byte[] content) => Convert.ToHexStringLower(HMACSHA256.HashData(key, content));
 

@@ -48,13 +48,16 @@ internal sealed partial class SecretSet
     /// <summary>The id in the name of a store component, or of its file without the ending; null if it is no such name.</summary>
     internal static string? IdIn(string name) => WholeName().Match(name) is { Success: true } match ? match.Groups["id"].Value : null;
 
+    /// <summary>The id in the path of a secret file, or of what a crash left of one before it had that name; null if it is neither.</summary>
+    internal static string? IdOfFile(string path) => FileName().Match(Path.GetFileName(path)) is { Success: true } match ? match.Groups["id"].Value : null;
+
     /// <summary>Ids of all sets whose stores a file of ours mentions.</summary>
     internal static IReadOnlyList<string> MentionedIn(byte[] content) =>
         content.AsSpan().IndexOf("governor-secrets-"u8) < 0
             ? []
             : [.. Mention().Matches(Encoding.UTF8.GetString(content)).Select(match => match.Groups["id"].Value).Distinct(StringComparer.Ordinal)];
 
-    /// <summary>Name and version id in each line of <see cref="Versions"/>.</summary>
+    /// <summary>Name and version id in each line of <see cref="Versions"/>; lines of another form are passed over.</summary>
     internal static IEnumerable<(string Name, string VersionId)> Parse(string versions) =>
         from line in versions.Split('\n', StringSplitOptions.RemoveEmptyEntries)
         let at = line.IndexOf('@', StringComparison.Ordinal)
@@ -63,6 +66,9 @@ internal sealed partial class SecretSet
 
     [GeneratedRegex(@"\Agovernor-secrets-(?<id>[0-9a-f]{16})\z", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
     private static partial Regex WholeName();
+
+    [GeneratedRegex(@"\A\.governor-secrets-(?<id>[0-9a-f]{16})\.json(\.[0-9a-f]{32}\.tmp)?\z", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    private static partial Regex FileName();
 
     [GeneratedRegex("governor-secrets-(?<id>[0-9a-f]{16})", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
     private static partial Regex Mention();

@@ -104,7 +104,7 @@ public sealed class SecretObservationTests : SecretScenario
     public async Task Given_another_MAC_key_When_observed_Then_everything_counts_as_tampered_And_what_is_kept_is_no_plain_hash()
     {
         await ApplyAsync([Orders("v1")], Shop());
-        var kept = JsonNode.Parse(File.ReadAllText(MacsPath))![Id("orders@v1")]!.GetValue<string>();
+        var kept = JsonNode.Parse(File.ReadAllText(MacsPath))![Id("orders@v1")]!.GetValue<string>().Split('\n')[0];
         Assert.Equal(64, kept.Length);
         Assert.NotEqual(FolderReader.Hash(File.ReadAllBytes(PathOf(SecretFile("orders@v1")))), kept);
 
