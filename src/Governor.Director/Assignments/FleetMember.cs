@@ -8,7 +8,7 @@ namespace Governor.Director.Assignments;
 /// <param name="runtime">The runtime, locked.</param>
 /// <param name="assignments">What it is assigned, by item.</param>
 /// <param name="contents">The revisions and versions assigned.</param>
-/// <param name="current">The current version of each credential of its tenant, by item.</param>
+/// <param name="current">The current version of each credential of its tenant, by item; none where nothing is to change.</param>
 /// <param name="away">Whether nobody is known to listen.</param>
 internal sealed class FleetMember(
     Runtime runtime,

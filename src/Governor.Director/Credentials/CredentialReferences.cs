@@ -30,7 +30,7 @@ internal sealed class CredentialReferences(DirectorDbContext db, RevisionContent
 
         // What is on its way must have the entry as well as what is there, also where a failed rotation has left its version.
         var versions = (await db.CredentialVersions.AsNoTracking()
-                .Where(v => v.Tenant == tenant && names.Contains(v.Credential)
+                .Where(v => v.Tenant == tenant && names.Contains(v.Credential) && v.RevocableAt == null
                     && (v.Stage == VersionStage.Current || v.Stage == VersionStage.Pending
                         || db.Assignments.Any(a => a.Item == Items.CredentialPrefix + v.Credential && a.Digest == v.VersionId)))
                 .Select(v => new { v.Credential, v.Version, v.Keys }).ToListAsync(cancellationToken))

@@ -12,7 +12,7 @@ namespace Governor.Director.Credentials;
 /// <summary>Seals to each runtime the credential versions that its message assigns, and notes that it may hold them.</summary>
 internal sealed partial class MessageSealer(DirectorDbContext db, Vault vault, ILogger<MessageSealer> logger)
 {
-    /// <summary>Reads, and locks until the transaction ends, the versions that some members are to be sent.</summary>
+    /// <summary>Reads, and locks until the transaction ends, the versions that some members are assigned, sent now or not.</summary>
     /// <exception cref="DBConcurrencyException">A version was announced as revocable meanwhile: it is sent to nobody any more.</exception>
     public async Task<SealedVersions> ReadAsync(IEnumerable<FleetMember> members, CancellationToken cancellationToken)
     {

@@ -84,25 +84,25 @@ internal sealed class Runtime
     /// <summary>Whether its Agent is to show its key again: none is known, or one that is not trusted has only been named.</summary>
     public bool NeedsKey => Kid is null || (UntrustedKid is not null && UntrustedKey is null);
 
-    /// <summary>Takes what a report says of the Agent's key.</summary>
+    /// <summary>Takes what a report says of the Agent's key. Reports are in order, enrolments are not: which key it has is decided here.</summary>
     public void HearsKey(RuntimeReported report)
     {
+        if (Kid is null || report.Kid is null)
+            return;
+
         if (report.Kid == Kid)
         {
-            // It has the pinned key, again perhaps. One that was only named will not be shown any more.
-            KeyRefused = false;
-            if (UntrustedKey is null)
-                UntrustedKid = null;
+            (UntrustedKid, UntrustedKey, KeyRefused) = (null, null, false);
+            return;
         }
-        else if (report.UnopenedGeneration is not null && Kid is not null && report.Kid is not null)
-        {
+
+        if (UntrustedKid != report.Kid)
+            (UntrustedKid, UntrustedKey) = (report.Kid, null);
+        if (report.UnopenedGeneration is not null)
             KeyRefused = true;
-            if (UntrustedKid != report.Kid)
-                (UntrustedKid, UntrustedKey) = (report.Kid, null);
-        }
     }
 
-    /// <summary>Takes a key that its Agent shows: the first one is pinned. Who shows the pinned one has left any other.</summary>
+    /// <summary>Takes a key that its Agent shows: the first one is pinned.</summary>
     /// <returns>Whether it is another one than the pinned, and new.</returns>
     public bool Shows(AgentPublicKey key)
     {
@@ -110,12 +110,8 @@ internal sealed class Runtime
         if (Kid is null)
             (Kid, PublicKey) = (key.Kid, json);
         if (Kid == key.Kid)
-        {
-            (UntrustedKid, UntrustedKey) = (null, null);
             return false;
-        }
-
-        var isNew = UntrustedKid != key.Kid;
+        var isNew = UntrustedKid != key.Kid || UntrustedKey is null;
         (UntrustedKid, UntrustedKey) = (key.Kid, json);
         return isNew;
     }

@@ -17,6 +17,9 @@ public sealed class MeasuredFleets : IAsyncLifetime
     /// <summary>What a rollout of any size takes besides: accepting, starting, ending and sweeping it.</summary>
     private const int Constant = 6;
 
+    /// <summary>The fleets that prove it: a smaller one may answer in so many batches that a statement for each runtime would pass.</summary>
+    private const int LeastMeasured = 600;
+
     private const string ChunkIsSent = "UPDATE runtimes AS r SET generation = ";
     private const string BatchIsRecorded = "UPDATE runtimes AS r SET heard_at = ";
 
@@ -96,6 +99,7 @@ public sealed class MeasuredFleets : IAsyncLifetime
         var reports = (await counter!.CountAsync()).Since(atHalf);
         var batches = StatementClock.CallsOf(reports, BatchIsRecorded);
         Assert.True(batches > 0);
+        Assert.True(size < LeastMeasured || CallsPerUnit * (batches + Constant) < size, $"{batches} batches of {size} reports: a statement per runtime would pass.");
         Assert.Contains(reports, IsLoadOfTheSaga);
         AssertBounded("Reports", size, reports, batches);
 

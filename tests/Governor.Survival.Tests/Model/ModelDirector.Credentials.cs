@@ -185,28 +185,29 @@ internal sealed partial class ModelDirector
         }
     }
 
-    /// <summary>The first key is pinned. Who shows the pinned one has left any other.</summary>
+    /// <summary>The first key is pinned.</summary>
     private static void ShowKey(RuntimeRow runtime, string kid)
     {
         runtime.Kid ??= kid;
-        (runtime.UntrustedKid, runtime.UntrustedIsShown) = runtime.Kid == kid ? (null, false) : (kid, true);
+        if (runtime.Kid != kid)
+            (runtime.UntrustedKid, runtime.UntrustedIsShown) = (kid, true);
     }
 
-    /// <summary>Who cannot open what was sealed to the pinned key, because it has another one, is sent no secrets.</summary>
+    /// <summary>Which key an Agent has, its newest report says. Who cannot open what was sealed to the pinned one is sent no secrets.</summary>
     private static void HearKey(RuntimeRow runtime, RuntimeReported report)
     {
+        if (runtime.Kid is null || report.Kid is null)
+            return;
+
         if (report.Kid == runtime.Kid)
         {
-            runtime.KeyRefused = false;
-            if (!runtime.UntrustedIsShown)
-                runtime.UntrustedKid = null;
+            (runtime.UntrustedKid, runtime.UntrustedIsShown, runtime.KeyRefused) = (null, false, false);
+            return;
         }
-        else if (report.UnopenedGeneration is not null && runtime.Kid is not null && report.Kid is not null)
-        {
-            runtime.KeyRefused = true;
-            if (runtime.UntrustedKid != report.Kid)
-                (runtime.UntrustedKid, runtime.UntrustedIsShown) = (report.Kid, false);
-        }
+
+        if (runtime.UntrustedKid != report.Kid)
+            (runtime.UntrustedKid, runtime.UntrustedIsShown) = (report.Kid, false);
+        runtime.KeyRefused |= report.UnopenedGeneration is not null;
     }
 
     private bool CouldNotOpen(RuntimeRow runtime, TargetRow target, RuntimeReported report) => runtime.KeyRefused

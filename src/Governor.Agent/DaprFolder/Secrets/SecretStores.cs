@@ -34,17 +34,19 @@ internal sealed class SecretStores(string folder, string seenAs, SecretMacs macs
             : null;
 
     /// <summary>The credential versions that are there: of every secret file, until it is gone, whether or not anything leads to it.
-    /// One whose store is not as it was written is told as tampered as well: nobody knows what of it is still there.</summary>
+    /// One whose store is not as it was written is told as tampered as well: nobody knows what of it is still there. Of a folder that
+    /// cannot be read, all that is known to have been written.</summary>
     internal IReadOnlyList<ReportedCredential> Observe(FolderMark mark, FolderSnapshot found)
     {
         var known = macs.Load();
-        var files = FilesOrNone();
+        var files = FilesOrNull();
         var held = new HashSet<ReportedCredential>();
-        foreach (var id in mark.Stores.Keys.Concat(found.Stores.Keys).Concat(files.Select(file => file.Key)).Distinct(StringComparer.Ordinal))
+        foreach (var id in mark.Stores.Keys.Concat(found.Stores.Keys)
+            .Concat(files?.Select(file => file.Key) ?? known.Keys).Distinct(StringComparer.Ordinal))
         {
             var marked = mark.Stores.GetValueOrDefault(id);
             var store = found.Stores.GetValueOrDefault(id);
-            if ((Look(id, known) ?? Leftover(files[id])) is not { } file)
+            if ((files is null ? Unreadable : Look(id, known) ?? Leftover(files[id])) is not { } file)
                 continue; // who has no file holds nothing
             var isWhole = file.IsWhole && marked is not null && store?.Sha256 == marked.Sha256;
             foreach (var (name, versionId) in Versions(marked, store, known.GetValueOrDefault(id), file))
@@ -89,7 +91,7 @@ internal sealed class SecretStores(string folder, string seenAs, SecretMacs macs
     private ILookup<string, string> Files() => (Directory.Exists(folder) ? Directory.EnumerateFiles(folder, $".{SecretSet.Prefix}*") : [])
         .Where(path => SecretSet.IdOfFile(path) is not null).ToLookup(path => SecretSet.IdOfFile(path)!, StringComparer.Ordinal);
 
-    private ILookup<string, string> FilesOrNone()
+    private ILookup<string, string>? FilesOrNull()
     {
         try
         {
@@ -97,12 +99,12 @@ internal sealed class SecretStores(string folder, string seenAs, SecretMacs macs
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return Array.Empty<string>().ToLookup(path => path, StringComparer.Ordinal); // whoever reads the stores says so
+            return null; // whoever reads the stores logs it
         }
     }
 
     /// <summary>What there is of a set whose file has not got its name.</summary>
-    private static SecretFile? Leftover(IEnumerable<string> paths) => paths.Any(File.Exists) ? new SecretFile(Content: null, IsWhole: false) : null;
+    private static SecretFile? Leftover(IEnumerable<string> paths) => paths.Any(File.Exists) ? Unreadable : null;
 
     private static IEnumerable<string> Names(byte[]? content)
     {
@@ -132,13 +134,15 @@ internal sealed class SecretStores(string folder, string seenAs, SecretMacs macs
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return new SecretFile(Content: null, IsWhole: false);
+            return Unreadable;
         }
     }
 
     private string FileOf(string id) => Path.Combine(folder, SecretSet.FileNameOf(id));
 
     private string StoreOf(string id) => Path.Combine(folder, SecretSet.StoreNameOf(id) + ".yaml");
+
+    private static readonly SecretFile? Unreadable = new SecretFile(Content: null, IsWhole: false);
 
     private readonly record struct SecretFile(byte[]? Content, bool IsWhole);
 }

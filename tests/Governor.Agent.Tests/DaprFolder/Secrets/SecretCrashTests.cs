@@ -81,7 +81,7 @@ public sealed class SecretCrashTests : SecretScenario
         await ApplyAsync([Orders("v1")], Shop());
         var obstacle = PathOf(end == "before its name" ? SecretFile("orders@v2") : StoreFile("orders@v2"));
         Directory.CreateDirectory(obstacle); // here it ends
-        Assert.ThrowsAny<Exception>(() => Stores().Write(new SecretSet([Orders("v2")]), new FolderMark()));
+        Assert.True(Record.Exception(() => Stores().Write(new SecretSet([Orders("v2")]), new FolderMark())) is IOException or UnauthorizedAccessException);
         Directory.Delete(obstacle);
         if (end == "before its name")
             AtomicFile.StageFor(obstacle, [1], secret: true); // what a process that dies does not take away
