@@ -51,17 +51,20 @@ namespace MassTransit.EntityFrameworkCoreIntegration.Saga
         ILockStatementProvider lockStatementProvider, Func<IQueryable<TSaga>, IQueryable<TSaga>>? queryCustomization = null)
         : ILoadQueryExecutor<TSaga> where TSaga : class, ISaga
     {
+        private readonly LockQuery<TSaga> _query = new();
+
         /// <inheritdoc />
         public async Task<TSaga?> Load(DbContext dbContext, Guid correlationId, CancellationToken cancellationToken)
         {
             // An instance that the scope has read before would keep the values from before the lock.
-            if (dbContext.Set<TSaga>().Local.FindEntry(correlationId) is { State: EntityState.Unchanged } stale)
+            if (dbContext.ChangeTracker.Entries<TSaga>().FirstOrDefault(entry => entry.Entity.CorrelationId == correlationId)
+                is { State: EntityState.Unchanged } stale)
                 stale.State = EntityState.Detached;
             var statement = lockStatementProvider.GetRowLockStatement<TSaga>(dbContext);
-            var rows = dbContext.Set<TSaga>().FromSqlRaw(statement, correlationId);
             // Composed with anything the statement would become a subquery, which some databases do not lock.
             if (queryCustomization is null)
-                return (await rows.AsTracking().ToListAsync(cancellationToken)).SingleOrDefault();
+                return await _query.Run(dbContext, statement, correlationId).SingleOrDefaultAsync(cancellationToken);
+            var rows = dbContext.Set<TSaga>().FromSqlRaw(statement, correlationId);
             return (await rows.AsNoTracking().ToListAsync(cancellationToken)).Count == 0
                 ? null
                 : await queryCustomization(dbContext.Set<TSaga>().AsTracking())
