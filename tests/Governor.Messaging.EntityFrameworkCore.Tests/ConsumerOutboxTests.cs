@@ -57,6 +57,7 @@ public abstract class ConsumerOutboxTests(Backend backend)
 
         await host.Recorder.UntilAsync<NoteWritten>(1);
         await host.OutboxIsEmptyAsync();
+        await host.Recorder.UntilAsync<Routed>(2); // the outbox is empty once they are sent, not once they have arrived
         Assert.Equal(2, host.Recorder.Snapshot().Count(r => r.Message is Routed));
         Assert.Equal(1, await host.ReadAsync(db => db.Notes.CountAsync()));
         var contexts = WriteNoteConsumer.Contexts[text];
