@@ -2,6 +2,7 @@ using MassTransit;
 using MassTransit.EntityFrameworkCoreIntegration;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
+using Npgsql;
 using Xunit;
 
 namespace Governor.Messaging.EntityFrameworkCore.Tests;
@@ -150,6 +151,43 @@ public sealed class OutboxDeliveryTests(ServersBackend backend) : IClassFixture<
         await PublishAsync(host, 20, 1);
         await Eventually.HoldsAsync(() => Task.FromResult(Numbers(host).Contains(20)), "the next outbox was delivered");
         Assert.DoesNotContain(3, Numbers(host));
+    }
+
+    [Fact]
+    public async Task Given_tables_that_were_empty_when_the_planner_last_looked_When_outboxes_are_claimed_Then_no_table_is_read_whole()
+    {
+        await using var host = await StartAsync(outbox: o => o.UseBusOutbox());
+        await PublishAsync(host, 0, 1);
+        await host.OutboxIsEmptyAsync();
+        var claim = host.Commands.Texts.First(text => text.Contains("SKIP LOCKED", StringComparison.Ordinal));
+        await using var connection = new NpgsqlConnection(backend.ConnectionString);
+        await connection.OpenAsync(TestContext.Current.CancellationToken);
+        await ExecuteAsync(connection, "VACUUM ANALYZE");
+
+        await using var transaction = await connection.BeginTransactionAsync(TestContext.Current.CancellationToken);
+        var before = await ScansAsync(connection);
+        await ExecuteAsync(connection, claim, ("p0", Array.Empty<Guid>()), ("p1", 10));
+        var after = await ScansAsync(connection);
+
+        Assert.Equal(before.Whole, after.Whole);
+        Assert.True(after.ByIndex > before.ByIndex);
+    }
+
+    /// <summary>How often tables were read in the connection's transaction.</summary>
+    private static async Task<(long Whole, long ByIndex)> ScansAsync(NpgsqlConnection connection)
+    {
+        await using var command = new NpgsqlCommand("SELECT sum(seq_scan)::bigint, sum(idx_scan)::bigint FROM pg_stat_xact_user_tables", connection);
+        await using var reader = await command.ExecuteReaderAsync(TestContext.Current.CancellationToken);
+        Assert.True(await reader.ReadAsync(TestContext.Current.CancellationToken));
+        return (reader.GetInt64(0), reader.GetInt64(1));
+    }
+
+    private static async Task ExecuteAsync(NpgsqlConnection connection, string text, params (string Name, object Value)[] parameters)
+    {
+        await using var command = new NpgsqlCommand(text, connection);
+        foreach (var (name, value) in parameters)
+            command.Parameters.AddWithValue(name, value);
+        await command.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
     }
 
     private static IEnumerable<int> Numbers(TestHost host) =>
