@@ -54,7 +54,7 @@ public sealed class KeyTests : DirectorTests
     }
 
     [Fact]
-    public async Task Given_an_Agent_that_showed_another_key_When_it_is_back_on_the_pinned_one_Then_there_is_nothing_to_trust_and_it_is_served()
+    public async Task Given_an_Agent_that_showed_another_key_When_it_is_back_on_the_pinned_one_Then_it_is_served()
     {
         await Host.GivenRuntimesAsync("eu-1");
         await Host.GivenCredentialAsync("redis", "one");
@@ -67,8 +67,14 @@ public sealed class KeyTests : DirectorTests
         Host["eu-1"].Key = pinned;
         await Host.PublishAsync(Host["eu-1"].Enrolment());
 
-        await Host.UntilRuntimeAsync("eu-1", r => r is { UntrustedKid: null, UntrustedKey: null, KeyRefused: false }, "back on its key");
-        (await Host.PostAsync("/api/v1/runtimes/eu-1/trust-key", new { kid = other.PublicKey.Kid })).IsProblem(HttpStatusCode.Conflict, "key-not-shown", "no other key");
+        // Until a report comes after the last enrolment with the other key, of which one may still be on its way.
+        await Eventually.IsTrueAsync(
+            async () =>
+            {
+                await Host.RecordAsync(Host["eu-1"].Report());
+                return await Host.RuntimeAsync("eu-1") is { UntrustedKid: null, UntrustedKey: null, KeyRefused: false };
+            },
+            "back on its key");
         await Host.AdvanceAsync(TimeSpan.FromMinutes(1));
         await Host.ScanAsync();
         await Eventually.IsTrueAsync(() => Host["eu-1"].Secret("redis", "password") == "two", "the new version");
@@ -98,6 +104,7 @@ public sealed class KeyTests : DirectorTests
         await Host.UntilRuntimeAsync("eu-1", r => r.UntrustedKid == late.Kid, "shown");
         await Host.RecordAsync(Host["eu-1"].Report());
         Assert.True(await Host.RuntimeAsync("eu-1") is { UntrustedKid: null, UntrustedKey: null });
+        (await Host.PostAsync("/api/v1/runtimes/eu-1/trust-key", new { kid = late.Kid })).IsProblem(HttpStatusCode.Conflict, "key-not-shown", "no other key");
 
         // With nothing unopened it is named all the same, so that there is something to trust before it is needed.
         var before = (await Host.RuntimeAsync("eu-1")).Epoch;
