@@ -1,6 +1,7 @@
 using System.Net;
 using Governor.Director.Tests.Hosting;
 using Governor.Messaging.Sealing;
+using Microsoft.EntityFrameworkCore;
 
 namespace Governor.Director.Tests.Credentials;
 
@@ -78,6 +79,26 @@ public sealed class KeyTests : DirectorTests
         await Host.AdvanceAsync(TimeSpan.FromMinutes(1));
         await Host.ScanAsync();
         await Eventually.IsTrueAsync(() => Host["eu-1"].Secret("redis", "password") == "two", "the new version");
+    }
+
+    [Fact]
+    public async Task Given_a_Director_that_died_once_a_key_was_trusted_When_it_is_trusted_again_Then_what_waited_for_it_goes_out()
+    {
+        await Host.GivenRuntimesAsync("eu-1");
+        await Host.GivenCredentialAsync("redis", "one");
+        await Host.GivenRolledOutAsync("cache", Secrets.Store());
+        Host["eu-1"].Key = SealingKeyPair.Create();
+        await Host.UntilRolloutAsync(await Host.RotatedAsync("redis", "two"), "CompletedWithDeferred");
+        await Host.UntilRuntimeAsync("eu-1", r => r.UntrustedKey is not null, "shown");
+        Host["eu-1"].IsMute = true; // no report serves it instead
+        var sent = Host["eu-1"].Updates.Count;
+
+        // As the first of the two transactions leaves it.
+        await Host.ChangeAsync(async db => (await db.Runtimes.SingleAsync(r => r.RuntimeId == "eu-1")).Trust());
+        (await Host.PostAsync("/api/v1/runtimes/eu-1/trust-key", new { kid = Host["eu-1"].Key.PublicKey.Kid })).Is(HttpStatusCode.OK);
+
+        await Eventually.IsTrueAsync(() => Host["eu-1"].Updates.Count > sent, "the whole, sealed to the new key");
+        Assert.NotNull(RuntimeSecrets.Open(Host["eu-1"].Newest.Desired.Secrets!, "eu-1", Host["eu-1"].Newest.Generation, Host["eu-1"].Key));
     }
 
     [Fact]

@@ -1,5 +1,4 @@
 using System.Net;
-using Governor.Director.Operations;
 using Governor.Director.Tests.Hosting;
 using Microsoft.EntityFrameworkCore;
 
@@ -15,7 +14,7 @@ public sealed class RestoreStepTests : DirectorTests
         await Host.GivenRuntimesAsync("eu-1", "eu-2", "us-1");
         (await Host.DeleteAsync("/api/v1/runtimes/us-1?force=true")).Is(HttpStatusCode.NoContent);
 
-        var restored = await RestoreAsync();
+        var restored = await Host.RestoreAsync();
 
         Assert.Equal((2, 1), (restored.Runtimes, restored.Retired));
         Assert.InRange(restored.Base, 1, Host.Clock.GetUtcNow().ToUnixTimeMilliseconds());
@@ -35,7 +34,7 @@ public sealed class RestoreStepTests : DirectorTests
         await Host.ChangeAsync(db => db.Runtimes.ExecuteUpdateAsync(
             set => set.SetProperty(r => r.Generation, above).SetProperty(r => r.SentGeneration, above)));
 
-        await RestoreAsync();
+        await Host.RestoreAsync();
 
         var runtime = await Host.RuntimeAsync("eu-1");
         Assert.Equal((above + 1, above), (runtime.Generation, runtime.SentGeneration));
@@ -46,14 +45,14 @@ public sealed class RestoreStepTests : DirectorTests
     {
         await Host.GivenRuntimesAsync("eu-1");
         var backup = (await Host.RuntimeAsync("eu-1")).Generation;
-        var first = await RestoreAsync();
+        var first = await Host.RestoreAsync();
         await Host.ChangeAsync(async db =>
         {
             await db.Restorations.ExecuteDeleteAsync();
             await db.Runtimes.ExecuteUpdateAsync(set => set.SetProperty(r => r.Generation, backup));
         });
 
-        var second = await RestoreAsync();
+        var second = await Host.RestoreAsync();
 
         Assert.True(second.Base > first.Base, $"{second.Base} after {first.Base}");
         Assert.Equal(second.Base, (await Host.RuntimeAsync("eu-1")).Generation);
@@ -62,10 +61,10 @@ public sealed class RestoreStepTests : DirectorTests
     [Fact]
     public async Task Given_a_clock_that_was_put_back_When_a_backup_was_restored_again_Then_the_base_is_higher_all_the_same()
     {
-        var first = await RestoreAsync();
+        var first = await Host.RestoreAsync();
         Host.Clock.Advance(TimeSpan.FromHours(-1));
 
-        var second = await RestoreAsync();
+        var second = await Host.RestoreAsync();
 
         Assert.Equal(first.Base + 1, second.Base);
     }
@@ -77,7 +76,7 @@ public sealed class RestoreStepTests : DirectorTests
         await Host.GivenRolledOutAsync("cache", Change.To("redis-a"));
         await Host.UntilSettledAsync("eu-1");
         var sent = Host["eu-2"].Updates.Count;
-        var restored = await RestoreAsync();
+        var restored = await Host.RestoreAsync();
 
         await Host.RecordAsync(Host["eu-1"].Report());
 
@@ -94,7 +93,7 @@ public sealed class RestoreStepTests : DirectorTests
         await Host.GivenRolledOutAsync("cache", Change.To("redis-a"));
         await Host.UntilSettledAsync("eu-1");
         await Host.UntilSettledAsync("eu-2");
-        var restored = await RestoreAsync();
+        var restored = await Host.RestoreAsync();
         await Host.AdvanceAsync(TimeSpan.FromSeconds(31)); // what was sent before the step is waited for no longer
 
         Assert.Equal(2, (await Host.ScanAsync()).Sent);
@@ -111,7 +110,7 @@ public sealed class RestoreStepTests : DirectorTests
     {
         await Host.GivenRuntimesAsync("eu-1");
         (await Host.DeleteAsync("/api/v1/runtimes/eu-1?force=true")).Is(HttpStatusCode.NoContent);
-        var restored = await RestoreAsync();
+        var restored = await Host.RestoreAsync();
 
         await Host.GivenRuntimesAsync("eu-1", "eu-2");
 
@@ -121,6 +120,4 @@ public sealed class RestoreStepTests : DirectorTests
             Assert.True(Host[runtimeId].Newest.Generation > restored.Base);
         }
     }
-
-    private Task<RestoreResult> RestoreAsync() => Host.RestoreAsync();
 }
